@@ -1,0 +1,67 @@
+using Oriva.Realtime.Core.Storage;
+
+namespace Oriva.Realtime.Core.Apps;
+
+/// <summary>Who may do what: the one place that turns a token, a manifest and the directory into an answer.</summary>
+public sealed class AccessPolicy
+{
+    private readonly AppRegistry _registry;
+    private readonly UserDirectory _directory;
+
+    internal AccessPolicy(AppRegistry registry, UserDirectory directory)
+    {
+        _registry = registry;
+        _directory = directory;
+    }
+
+    /// <summary>Whether the caller may use the app at all. A user's first use makes a member of the app.</summary>
+    public async ValueTask<Fault?> EnterAsync(Caller caller, string? app, CancellationToken cancellationToken)
+    {
+        if (!Names.IsApp(app))
+            return Fault.Invalid("/app", "An app id is required: 2 to 63 lower-case letters, digits and hyphens.");
+        if (!caller.Holds(app!))
+            return Fault.AppForbidden(app!);
+        if (_registry.Find(app!) is null)
+        {
+            await _registry.RefreshIfStaleAsync(cancellationToken);
+            if (_registry.Find(app!) is null)
+                return Fault.NotFound;
+        }
+
+        // Back ends are not members: they have no inbox. An admin is one where the token names the app.
+        var isMember = caller.Apps.Contains(app!) && !caller.Roles.Contains(Caller.PublisherRole);
+        return isMember && !await _directory.EnterAsync(app!, caller, cancellationToken) && !caller.IsAdmin ? Fault.AppForbidden(app!) : null;
+    }
+
+    public bool MayFollow(Caller caller, string app, string topic) => FollowedTopics(caller, app).Any(pattern => pattern.Matches(topic));
+
+    /// <summary>What a user sees of an app: its own events, everyone's, and the topics that it may follow.</summary>
+    public ReadScope ScopeOfUser(Caller caller, string app) =>
+        new(caller.Sub, [app], [.. FollowedTopics(caller, app).Select(pattern => $"{app}/{pattern}")], Whole: false);
+
+    /// <summary>What a caller may search: a publisher or an admin everything in the app, a user what it may see.</summary>
+    public ReadScope ScopeOfHistory(Caller caller, string app) =>
+        caller.IsPublisher ? new(caller.Sub, [app], [], Whole: true) : ScopeOfUser(caller, app);
+
+    private IEnumerable<Pattern> FollowedTopics(Caller caller, string app)
+    {
+        if (_registry.Find(app) is not { } found)
+            yield break;
+        foreach (var declared in found.Manifest.Topics)
+        {
+            if (!declared.NeedsClaim || caller.IsPublisher)
+            {
+                yield return declared.Pattern;
+                continue;
+            }
+
+            foreach (var claim in caller.Topics)
+            {
+                // The claim names the app, because one token serves several.
+                if (claim.StartsWith(app + "/", StringComparison.Ordinal) && Pattern.TryParseTopic(claim[(app.Length + 1)..], out var granted)
+                    && declared.Pattern.Intersect(granted) is { } both)
+                    yield return both;
+            }
+        }
+    }
+}

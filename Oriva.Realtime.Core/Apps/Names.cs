@@ -1,0 +1,39 @@
+using System.Text.RegularExpressions;
+
+namespace Oriva.Realtime.Core.Apps;
+
+/// <summary>The forms that the contract gives to ids, topics, types and patterns.</summary>
+public static partial class Names
+{
+    public const int MaxIdLength = 128;
+
+    public static bool IsApp(string? value) => value is not null && App().IsMatch(value);
+
+    public static bool IsTopic(string? value) => value is not null && Topic().IsMatch(value);
+
+    public static bool IsEventType(string? value) => value is { Length: <= MaxIdLength } && EventType().IsMatch(value);
+
+    /// <summary>User and event ids: 1 to 128 printable characters without space or '/'.</summary>
+    public static bool IsId(string? value)
+    {
+        if (value is not { Length: > 0 and <= MaxIdLength })
+            return false;
+        foreach (var rune in value.EnumerateRunes())
+        {
+            // A lone surrogate enumerates as U+FFFD, which no id may carry either.
+            if (rune.Value is '/' or 0xFFFD || System.Text.Rune.IsWhiteSpace(rune) || System.Text.Rune.IsControl(rune))
+                return false;
+        }
+
+        return true;
+    }
+
+    [GeneratedRegex(@"\A[a-z0-9][a-z0-9-]{1,62}\z", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
+    private static partial Regex App();
+
+    [GeneratedRegex(@"\A[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\z", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
+    private static partial Regex Topic();
+
+    [GeneratedRegex(@"\A[a-z][a-z0-9_]*(\.[a-z0-9_]+)*\z", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
+    private static partial Regex EventType();
+}

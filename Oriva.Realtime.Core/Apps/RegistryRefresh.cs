@@ -1,0 +1,34 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Oriva.Realtime.Core.Storage;
+
+namespace Oriva.Realtime.Core.Apps;
+
+/// <summary>Sees every two seconds whether another node changed a manifest.</summary>
+internal sealed partial class RegistryRefresh(AppRegistry registry, TimeProvider time, ILogger<RegistryRefresh> logger) : BackgroundService
+{
+    private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(2);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            await Task.Delay(s_interval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            try
+            {
+                await registry.RefreshAsync(stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (StoreOutage.Is(e))
+            {
+                LogStale(e.Message);
+            }
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Manifests are not refreshed: {Reason}")]
+    private partial void LogStale(string reason);
+}

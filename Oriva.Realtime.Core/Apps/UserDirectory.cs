@@ -1,0 +1,112 @@
+using System.Collections.Concurrent;
+using Microsoft.EntityFrameworkCore;
+using Oriva.Realtime.Core.Storage;
+using Oriva.Realtime.Core.Storage.Rows;
+
+namespace Oriva.Realtime.Core.Apps;
+
+/// <summary>A user as an app's directory has it.</summary>
+public sealed record AppUser(string App, string UserId, string? Email, string? Locale, string? TimeZone, DateTimeOffset JoinedAt, DateTimeOffset? LeftAt);
+
+/// <summary>What a back end may say of a user.</summary>
+public sealed record AppUserDetails(string? Email, string? Locale, string? TimeZone);
+
+/// <summary>Who is a member of which app, and how to reach them while they are offline.</summary>
+public sealed class UserDirectory
+{
+    /// <summary>How long this node may go on with what it knew before it sees that another node's caller removed a member.</summary>
+    private static readonly TimeSpan s_trust = TimeSpan.FromSeconds(10);
+
+    /// <summary>Bounds the memory of memberships; when it is full, it starts anew.</summary>
+    private const int MostRemembered = 100_000;
+
+    private readonly RealtimeDatabase _database;
+    private readonly TimeProvider _time;
+    private readonly ConcurrentDictionary<(string App, string UserId), (bool Member, long At)> _remembered = new();
+
+    internal UserDirectory(RealtimeDatabase database, TimeProvider time)
+    {
+        _database = database;
+        _time = time;
+    }
+
+    /// <summary>Whether the user belongs to the app. The first time a token is used adds its holder; somebody who has left stays out.</summary>
+    public async ValueTask<bool> EnterAsync(string app, Caller user, CancellationToken cancellationToken)
+    {
+        var key = (app, user.Sub);
+        if (_remembered.TryGetValue(key, out var known) && _time.GetElapsedTime(known.At) < s_trust)
+            return known.Member;
+
+        await using var context = _database.ForService();
+        var row = await context.AppUsers.AsNoTracking().FirstOrDefaultAsync(stored => stored.App == app && stored.UserId == user.Sub, cancellationToken);
+        if (row is null)
+        {
+            try
+            {
+                context.AppUsers.Add(new AppUserRow { App = app, UserId = user.Sub, Email = user.Email, Locale = user.Locale, JoinedAt = _time.GetUtcNow() });
+                await context.SaveChangesAsync(cancellationToken);
+            }
+            catch (DbUpdateException) when (!cancellationToken.IsCancellationRequested)
+            {
+                // Another request of the same user was first. If it was something else, the next read says so.
+                context.ChangeTracker.Clear();
+                row = await context.AppUsers.AsNoTracking().FirstAsync(stored => stored.App == app && stored.UserId == user.Sub, cancellationToken);
+            }
+        }
+
+        var member = row?.LeftAt is null;
+        Remember(key, member);
+        return member;
+    }
+
+    public async Task<AppUser?> FindAsync(ReadScope scope, string app, string userId, CancellationToken cancellationToken)
+    {
+        var row = await _database.ReadAsync(scope, context => context.AppUsers.AsNoTracking()
+            .FirstOrDefaultAsync(stored => stored.App == app && stored.UserId == userId, cancellationToken), cancellationToken);
+        return row is null ? null : ToUser(row);
+    }
+
+    /// <summary>Adds the user or updates what is known; somebody who had left is back.</summary>
+    public async Task<AppUser> PutAsync(string app, string userId, AppUserDetails details, CancellationToken cancellationToken)
+    {
+        await using var context = _database.ForService();
+        var row = await context.AppUsers.FirstOrDefaultAsync(stored => stored.App == app && stored.UserId == userId, cancellationToken);
+        if (row is null)
+            context.AppUsers.Add(row = new AppUserRow { App = app, UserId = userId, JoinedAt = _time.GetUtcNow() });
+        else if (row.LeftAt is not null)
+            row.JoinedAt = _time.GetUtcNow();
+        (row.Email, row.Locale, row.TimeZone, row.LeftAt) = (details.Email, details.Locale, details.TimeZone, null);
+        try
+        {
+            await context.SaveChangesAsync(cancellationToken);
+        }
+        catch (DbUpdateException) when (context.Entry(row).State == EntityState.Added)
+        {
+            return await PutAsync(app, userId, details, cancellationToken);
+        }
+
+        Remember((app, userId), member: true);
+        return ToUser(row);
+    }
+
+    /// <summary>The user leaves the app. The entry stays, so that an old token does not add the user again.</summary>
+    /// <returns>False: there is no such member.</returns>
+    public async Task<bool> RemoveAsync(string app, string userId, CancellationToken cancellationToken)
+    {
+        await using var context = _database.ForService();
+        var now = _time.GetUtcNow();
+        var left = await context.AppUsers.Where(stored => stored.App == app && stored.UserId == userId && stored.LeftAt == null)
+            .ExecuteUpdateAsync(set => set.SetProperty(stored => stored.LeftAt, now), cancellationToken);
+        Remember((app, userId), member: false);
+        return left > 0;
+    }
+
+    private void Remember((string App, string UserId) key, bool member)
+    {
+        if (_remembered.Count > MostRemembered)
+            _remembered.Clear();
+        _remembered[key] = (member, _time.GetTimestamp());
+    }
+
+    private static AppUser ToUser(AppUserRow row) => new(row.App, row.UserId, row.Email, row.Locale, row.TimeZone, row.JoinedAt, row.LeftAt);
+}

@@ -1,0 +1,74 @@
+using System.Diagnostics.Metrics;
+
+namespace Oriva.Realtime.Core.Diagnostics;
+
+/// <summary>What operators watch: publish, append, push, sessions. Tags are app ids and codes, never users or payloads.</summary>
+public sealed class RealtimeMetrics : IDisposable
+{
+    public const string MeterName = "Oriva.Realtime";
+
+    private static readonly InstrumentAdvice<double> s_latencyBuckets = new()
+    {
+        HistogramBucketBoundaries = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10],
+    };
+
+    private static readonly InstrumentAdvice<int> s_sizeBuckets = new() { HistogramBucketBoundaries = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] };
+
+    private readonly Meter _meter;
+    private readonly Counter<long> _published, _refused, _queueRefused, _rowsRefused, _copiesSkipped, _pushed, _resets;
+    private readonly Histogram<double> _publishDuration, _appendDuration, _pushLatency;
+    private readonly Histogram<int> _appendRows;
+    private readonly UpDownCounter<int> _sessions, _subscriptions;
+
+    public RealtimeMetrics(IMeterFactory meters)
+    {
+        _meter = meters.Create(MeterName);
+        _published = _meter.CreateCounter<long>("oriva.publish.events", "{event}", "Events acknowledged to publishers.");
+        _refused = _meter.CreateCounter<long>("oriva.publish.refused", "{publish}", "Publishes refused, by code.");
+        _publishDuration = _meter.CreateHistogram("oriva.publish.duration", "s", "From draft to durable receipt.", null, s_latencyBuckets);
+        _queueRefused = _meter.CreateCounter<long>("oriva.append.queue_full", "{publish}", "Publishes refused because the app's queue was full.");
+        _rowsRefused = _meter.CreateCounter<long>("oriva.append.rows_refused", "{publish}", "Publishes that the store could not take.");
+        _appendDuration = _meter.CreateHistogram("oriva.append.duration", "s", "One commit of the writer.", null, s_latencyBuckets);
+        _appendRows = _meter.CreateHistogram("oriva.append.rows", "{row}", "Rows in one commit.", null, s_sizeBuckets);
+        _copiesSkipped = _meter.CreateCounter<long>("oriva.share.skipped", "{copy}", "Cross-app copies skipped because the other app declares no such topic.");
+        _pushed = _meter.CreateCounter<long>("oriva.push.events", "{event}", "Events handed to connections.");
+        _pushLatency = _meter.CreateHistogram("oriva.push.latency", "s", "From recorded to handed to a connection; replayed events are not counted.", null, s_latencyBuckets);
+        _resets = _meter.CreateCounter<long>("oriva.session.resets", "{reset}", "Subscriptions whose position could not be honoured, by reason.");
+        _sessions = _meter.CreateUpDownCounter<int>("oriva.sessions", "{session}", "Open sessions, by output.");
+        _subscriptions = _meter.CreateUpDownCounter<int>("oriva.subscriptions", "{subscription}", "Live subscriptions.");
+    }
+
+    public void Published(string app, int events, TimeSpan duration)
+    {
+        _published.Add(events, Tag("app", app));
+        _publishDuration.Record(duration.TotalSeconds);
+    }
+
+    public void PublishRefused(string code) => _refused.Add(1, Tag("code", code));
+
+    public void QueueRefused(string app) => _queueRefused.Add(1, Tag("app", app));
+
+    public void RowRefused(string app) => _rowsRefused.Add(1, Tag("app", app));
+
+    public void Appended(int rows, TimeSpan duration)
+    {
+        _appendRows.Record(rows);
+        _appendDuration.Record(duration.TotalSeconds);
+    }
+
+    public void CopySkipped(string app) => _copiesSkipped.Add(1, Tag("app", app));
+
+    public void Pushed(int events) => _pushed.Add(events);
+
+    public void PushLatency(TimeSpan latency) => _pushLatency.Record(latency.TotalSeconds);
+
+    public void Reset(string reason) => _resets.Add(1, Tag("reason", reason));
+
+    public void SessionsChanged(int by, string output) => _sessions.Add(by, Tag("output", output));
+
+    public void SubscriptionsChanged(int by) => _subscriptions.Add(by);
+
+    public void Dispose() => _meter.Dispose();
+
+    private static KeyValuePair<string, object?> Tag(string name, string value) => new(name, value);
+}

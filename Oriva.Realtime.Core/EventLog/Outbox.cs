@@ -1,0 +1,105 @@
+using System.Text.Json;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Oriva.Realtime.Core.Storage;
+using Oriva.Realtime.Core.Storage.Rows;
+
+namespace Oriva.Realtime.Core.EventLog;
+
+/// <summary>
+/// The way into the log for code that has a transaction of its own: the wish to append is a row of that transaction, and the writer appends it
+/// afterwards, exactly once. So nobody's transaction ever holds a stream's head.
+/// </summary>
+/// <remarks>
+/// A row is claimed by a lease, appended and deleted in one transaction. A node that dies in between leaves the row to the next claim; the receipt of its
+/// event id keeps it from being appended twice.
+/// </remarks>
+internal sealed partial class Outbox(
+    EventStore store, EventLogWriter writer, TimeProvider time, IOptions<EventLogOptions> options, ILogger<Outbox> logger) : BackgroundService
+{
+    private const int ClaimLimit = 200;
+
+    private readonly SemaphoreSlim _announced = new(0, 1);
+
+    /// <summary>Adds the wish to the caller's transaction. Call <see cref="Announce"/> after its commit, or wait for the poll.</summary>
+    public void Add(RealtimeDbContext context, NewEvent e) => context.Outbox.Add(new OutboxRow
+    {
+        Id = Guid.CreateVersion7(time.GetUtcNow()),
+        App = e.Source,
+        EventId = e.Id,
+        Event = JsonSerializer.Serialize(e),
+        CreatedAt = time.GetUtcNow(),
+    });
+
+    public void Announce()
+    {
+        if (_announced.CurrentCount == 0)
+        {
+            try
+            {
+                _announced.Release();
+            }
+            catch (SemaphoreFullException)
+            {
+                // Announced by somebody else meanwhile, which is as good.
+            }
+        }
+    }
+
+    /// <summary>Appends what is claimable now.</summary>
+    /// <returns>How many entries were taken.</returns>
+    public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
+    {
+        var entries = await store.ClaimOutboxAsync(ClaimLimit, options.Value.OutboxLease, cancellationToken);
+        var appends = entries.Select(entry => AppendAsync(entry, cancellationToken)).ToList();
+        await Task.WhenAll(appends);
+        return entries.Count;
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                if (await RunOnceAsync(stoppingToken) < ClaimLimit)
+                    await WaitAsync(stoppingToken);
+            }
+            catch (StoreException e)
+            {
+                LogUnavailable(e.Message);
+                await Task.Delay(options.Value.OutboxPoll, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+        }
+    }
+
+    private async Task WaitAsync(CancellationToken stoppingToken)
+    {
+        using var poll = new CancellationTokenSource(options.Value.OutboxPoll, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(poll.Token, stoppingToken);
+        await _announced.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private async Task AppendAsync(OutboxEntry entry, CancellationToken cancellationToken)
+    {
+        var e = JsonSerializer.Deserialize<NewEvent>(entry.Event)!;
+        var outcome = await writer.AppendAsync(new AppendRequest(entry.App, [e], entry.Id));
+        // Unavailable: the lease lapses and the entry is claimed again. Any other fault would only repeat itself.
+        if (outcome.Fault is { } fault && fault.Code != FaultCodes.Unavailable)
+        {
+            LogRefused(entry.Id, fault.Code);
+            await store.RefuseOutboxAsync(entry.Id, $"{fault.Code}: {fault.Message}", cancellationToken);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The outbox cannot be read: {Reason}")]
+    private partial void LogUnavailable(string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Outbox entry {Entry} can never be appended ({Code}); it is kept with the reason")]
+    private partial void LogRefused(Guid entry, string code);
+}

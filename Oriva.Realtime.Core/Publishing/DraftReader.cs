@@ -1,0 +1,116 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Oriva.Realtime.Core.Publishing;
+
+/// <summary>Reads drafts from JSON and says at which pointer something has the wrong form.</summary>
+public static class DraftReader
+{
+    private static readonly string[] s_properties = ["source", "type", "data", "id", "userId", "topic", "time", "metadata"];
+
+    /// <summary>Reads a draft, or an array of them.</summary>
+    public static Outcome<IReadOnlyList<EventDraft>> Read(JsonElement json)
+    {
+        var faults = new FaultList();
+        var drafts = json.ValueKind == JsonValueKind.Array
+            ? json.EnumerateArray().Select((item, i) => ReadDraft(item, $"/{i}", faults)).ToList()
+            : [ReadDraft(json, "", faults)];
+        return faults.IsEmpty ? drafts.ConvertAll(draft => draft!) : faults.ToFault();
+    }
+
+    private static EventDraft? ReadDraft(JsonElement json, string pointer, FaultList faults)
+    {
+        if (json.ValueKind != JsonValueKind.Object)
+        {
+            faults.Add(FaultCodes.Invalid, pointer, "An event is a JSON object.");
+            return null;
+        }
+
+        foreach (var unknown in json.EnumerateObject().Where(property => !s_properties.Contains(property.Name)))
+            faults.Add(FaultCodes.Invalid, $"{pointer}/{unknown.Name}", "Unknown property; known are " + string.Join(", ", s_properties) + ".");
+
+        var before = faults.Count;
+        var draft = new
+        {
+            Source = Text(json, "source", pointer, faults, required: true),
+            Type = Text(json, "type", pointer, faults, required: true),
+            Id = Text(json, "id", pointer, faults),
+            UserId = Text(json, "userId", pointer, faults),
+            Topic = Text(json, "topic", pointer, faults),
+            Time = Time(json, pointer, faults),
+            Metadata = Metadata(json, pointer, faults),
+        };
+        if (faults.Count > before)
+            return null;
+        var read = new EventDraft
+        {
+            Source = draft.Source!,
+            Type = draft.Type!,
+            Id = draft.Id,
+            UserId = draft.UserId,
+            Topic = draft.Topic,
+            Time = draft.Time,
+            Metadata = draft.Metadata,
+        };
+        return json.TryGetProperty("data", out var data) ? read with { Data = data } : read;
+    }
+
+    private static string? Text(JsonElement json, string name, string pointer, FaultList faults, bool required = false)
+    {
+        if (!json.TryGetProperty(name, out var value) || (value.ValueKind == JsonValueKind.Null && !required))
+        {
+            if (required)
+                faults.Add(FaultCodes.Invalid, $"{pointer}/{name}", "Required.");
+            return null;
+        }
+
+        if (value.ValueKind != JsonValueKind.String || !JsonText.TryGetString(value, out var text))
+        {
+            faults.Add(FaultCodes.Invalid, $"{pointer}/{name}", "Must be a text of valid Unicode.");
+            return null;
+        }
+
+        return text;
+    }
+
+    private static DateTimeOffset? Time(JsonElement json, string pointer, FaultList faults)
+    {
+        if (Text(json, "time", pointer, faults) is not { } text)
+            return null;
+        if (TryParseTime(text, out var time))
+            return time;
+        faults.Add(FaultCodes.Invalid, pointer + "/time", "Must be an RFC 3339 time with an offset, such as 2026-01-31T12:00:00Z.");
+        return null;
+    }
+
+    /// <summary>RFC 3339: the offset is required, because a time without one means another moment on every machine.</summary>
+    public static bool TryParseTime(string text, out DateTimeOffset time)
+    {
+        time = default;
+        var hasOffset = text.EndsWith('Z') || text.EndsWith('z') || (text.Length > 6 && text[^6] is '+' or '-' && text[^3] == ':');
+        return hasOffset && text.Length >= 20 && text[10] is 'T' or 't' or ' '
+            && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind, out time);
+    }
+
+    private static Dictionary<string, string>? Metadata(JsonElement json, string pointer, FaultList faults)
+    {
+        if (!json.TryGetProperty("metadata", out var value) || value.ValueKind == JsonValueKind.Null)
+            return null;
+        if (value.ValueKind != JsonValueKind.Object)
+        {
+            faults.Add(FaultCodes.Invalid, pointer + "/metadata", "Must be an object whose values are texts.");
+            return null;
+        }
+
+        var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var property in value.EnumerateObject())
+        {
+            if (property.Value.ValueKind == JsonValueKind.String && JsonText.TryGetString(property.Value, out var text))
+                metadata[property.Name] = text!;
+            else
+                faults.Add(FaultCodes.Invalid, $"{pointer}/metadata/{property.Name}", "Must be a text of valid Unicode.");
+        }
+
+        return metadata;
+    }
+}

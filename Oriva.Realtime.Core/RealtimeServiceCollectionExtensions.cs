@@ -1,0 +1,90 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.Diagnostics;
+using Oriva.Realtime.Core.EventLog;
+using Oriva.Realtime.Core.Feed;
+using Oriva.Realtime.Core.Publishing;
+using Oriva.Realtime.Core.Sessions;
+using Oriva.Realtime.Core.Storage;
+
+namespace Oriva.Realtime.Core;
+
+/// <summary>The table of contents of what the service does.</summary>
+public static class RealtimeServiceCollectionExtensions
+{
+    /// <summary>Adds everything but the ways to reach it. Options are the host's to bind; <see cref="StorageOptions"/> must be.</summary>
+    public static IServiceCollection AddRealtimeCore(this IServiceCollection services)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<RealtimeMetrics>();
+
+        // In the order in which a node starts: the store first, what works on it afterwards. They stop in the opposite order.
+        services.AddStorage();
+        services.AddApps();
+        services.AddEventLog();
+        services.AddPublishing();
+        services.AddSessions();
+        return services;
+    }
+
+    private static void AddStorage(this IServiceCollection services)
+    {
+        services.AddSingleton<RealtimeDatabase>();
+        services.AddSingleton<EventStore>(provider => provider.GetRequiredService<RealtimeDatabase>() is { Postgres: { } postgres }
+            ? new PostgresEventStore(postgres)
+            : new SqliteEventStore(provider.GetRequiredService<RealtimeDatabase>().SqliteConnectionString!));
+        services.AddSingleton(provider => new StoreMigrator(
+            Get<IOptions<StorageOptions>>(provider), Get<RealtimeDatabase>(provider), Get<EventStore>(provider), Get<TimeProvider>(provider), Logger<StoreMigrator>(provider)));
+        services.AddSingleton(provider => new NodeStartup(
+            Get<IOptions<StorageOptions>>(provider), Get<StoreMigrator>(provider), Get<EventStore>(provider), Get<StoreEpoch>(provider),
+            Get<ManifestFiles>(provider), Get<AppRegistry>(provider), Get<TimeProvider>(provider), Logger<NodeStartup>(provider)));
+        services.AddHostedService(Get<NodeStartup>);
+    }
+
+    private static void AddApps(this IServiceCollection services)
+    {
+        services.AddSingleton(provider => new AppRegistry(Get<RealtimeDatabase>(provider), Get<TimeProvider>(provider), Logger<AppRegistry>(provider)));
+        services.AddSingleton(provider => new ManifestStore(Get<RealtimeDatabase>(provider), Get<AppRegistry>(provider), Get<TimeProvider>(provider)));
+        services.AddSingleton<ManifestFiles>();
+        services.AddSingleton(provider => new UserDirectory(Get<RealtimeDatabase>(provider), Get<TimeProvider>(provider)));
+        services.AddSingleton(provider => new AccessPolicy(Get<AppRegistry>(provider), Get<UserDirectory>(provider)));
+        services.AddHostedService<RegistryRefresh>();
+    }
+
+    private static void AddEventLog(this IServiceCollection services)
+    {
+        services.AddSingleton<StoreEpoch>();
+        services.AddSingleton<StreamFeed>();
+        services.AddSingleton<EventLogWriter>();
+        services.AddHostedService(Get<EventLogWriter>);
+        services.AddSingleton<Outbox>();
+        services.AddHostedService(Get<Outbox>);
+        services.AddSingleton<Retention>();
+        services.AddHostedService(Get<Retention>);
+        services.AddSingleton<HeadsPoll>();
+        services.AddHostedService(Get<HeadsPoll>);
+        services.AddSingleton(provider => new EventHistory(Get<RealtimeDatabase>(provider)));
+    }
+
+    private static void AddPublishing(this IServiceCollection services)
+    {
+        services.AddSingleton(provider => new EventPublisher(
+            Get<AppRegistry>(provider), Get<AccessPolicy>(provider), Get<EventStore>(provider), Get<EventLogWriter>(provider),
+            Get<RealtimeMetrics>(provider), Get<TimeProvider>(provider), Get<IOptions<PublishingOptions>>(provider)));
+        services.AddSingleton<IEventPublisher>(Get<EventPublisher>);
+    }
+
+    private static void AddSessions(this IServiceCollection services)
+    {
+        services.AddSingleton<SubscriptionStarter>();
+        services.AddSingleton(provider => new SessionFactory(
+            Get<SubscriptionStarter>(provider), Get<EventStore>(provider), Get<RealtimeMetrics>(provider), Get<TimeProvider>(provider)));
+    }
+
+    private static T Get<T>(IServiceProvider provider)
+        where T : notnull => provider.GetRequiredService<T>();
+
+    private static Microsoft.Extensions.Logging.ILogger<T> Logger<T>(IServiceProvider provider) => Get<Microsoft.Extensions.Logging.ILogger<T>>(provider);
+}

@@ -1,0 +1,31 @@
+using System.Text.Json.Serialization;
+using Oriva.Realtime.Core.EventLog;
+
+namespace Oriva.Realtime.Core.Sessions;
+
+/// <summary>The events of a stream with <c>after &lt; seq ≤ through</c> that match; empty when it only moves the position.</summary>
+/// <param name="Subscription">Counts the <c>Subscribe</c> calls for that app on this connection; batches of an older number are ignored.</param>
+/// <param name="After">The <paramref name="Through"/> of the batch before on this subscription and stream, so that a client sees at once whether it missed one.</param>
+public sealed record EventBatch(string App, int Subscription, string Stream, long After, long Through, IReadOnlyList<StoredEvent> Events);
+
+/// <summary>What <c>Subscribe</c> takes.</summary>
+/// <param name="Cursor">Resumes after these positions.</param>
+/// <param name="From">Where a stream starts that the cursor lacks: <c>now</c> (default), <c>start</c> or a time.</param>
+public sealed record SubscribeRequest(
+    string App, IReadOnlyList<string>? Topics = null, IReadOnlyList<InterestRequest>? Interests = null, Cursor? Cursor = null, string? From = null);
+
+/// <summary>An event is sent when any interest matches, or when none is given.</summary>
+public sealed record InterestRequest(IReadOnlyList<string>? Types = null, string? Topic = null, IReadOnlyList<FilterRequest>? Filters = null);
+
+/// <param name="Path">Names joined by dots, within <c>data</c>; a number picks from an array.</param>
+/// <param name="Op">One of <c>eq ne gt gte lt lte in contains exists</c>.</param>
+public sealed record FilterRequest(string Path, string Op, System.Text.Json.JsonElement? Value = null);
+
+/// <summary>What <c>Subscribe</c> returns.</summary>
+/// <param name="Streams">Positions after which events follow.</param>
+/// <param name="Reset">The cursor could not be honoured: the subscription is live from <paramref name="Streams"/>, and the client fetches its state.</param>
+public sealed record SubscribeAnswer(string App, int Subscription, string Epoch, IReadOnlyDictionary<string, long> Streams, bool Reset)
+{
+    [JsonIgnore]
+    public Cursor Cursor => new(Epoch, System.Collections.Immutable.ImmutableDictionary.ToImmutableDictionary(Streams));
+}

@@ -1,0 +1,14 @@
+namespace Oriva.Realtime.Core.Sessions;
+
+/// <summary>What the server calls on a client. The names are the wire's, which is why they are in lower case.</summary>
+public interface IRealtimeClient
+{
+#pragma warning disable IDE1006 // Names of the protocol
+    Task events(EventBatch batch);
+
+    Task reset(SubscriptionReset reset);
+#pragma warning restore IDE1006
+}
+
+/// <summary>The subscription has ended; subscribe anew and fetch your state.</summary>
+public sealed record SubscriptionReset(string App, string Reason);

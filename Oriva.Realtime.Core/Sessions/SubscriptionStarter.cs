@@ -1,0 +1,131 @@
+using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.EventLog;
+using Oriva.Realtime.Core.Feed;
+using Oriva.Realtime.Core.Publishing;
+using Oriva.Realtime.Core.Storage;
+
+namespace Oriva.Realtime.Core.Sessions;
+
+/// <summary>Judges a <see cref="SubscribeRequest"/> and finds where each of its streams starts.</summary>
+internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store, StoreEpoch epoch, StreamFeed feed)
+{
+    public const int MostTopics = 100;
+
+    public async Task<Outcome<(Subscription Subscription, SubscribeAnswer Answer)>> StartAsync(
+        Caller caller, SubscribeRequest request, int number, Action wake, CancellationToken cancellationToken)
+    {
+        if (await access.EnterAsync(caller, request.App, cancellationToken) is { } refused)
+            return refused;
+
+        var faults = new FaultList();
+        var interests = Interest.Read(request.Interests, faults);
+        var topics = (request.Topics ?? []).Concat(interests.Select(interest => interest.Topic).OfType<string>()).Distinct(StringComparer.Ordinal).ToList();
+        CheckTopics(caller, request.App, topics, faults);
+        if (!TryReadFrom(request.From, out var from))
+            faults.Add(FaultCodes.Invalid, "/from", "Must be 'now', 'start' or an RFC 3339 time with an offset.");
+        if (request.Cursor is { } cursor && (cursor.Epoch is null || cursor.Streams is null || cursor.Streams.Values.Any(position => position < 0)))
+            faults.Add(FaultCodes.Invalid, "/cursor", "Must be {epoch, streams} with positions of 0 or more.");
+        if (!faults.IsEmpty)
+            return faults.ToFault();
+
+        var subscription = new Subscription(request.App, number, access.ScopeOfUser(caller, request.App), interests);
+        try
+        {
+            StreamName[] names = [StreamName.OfApp(request.App), StreamName.OfUser(request.App, caller.Sub), .. topics.Select(topic => StreamName.OfTopic(request.App, topic))];
+            subscription.Listen(feed, names, wake);
+            var honoured = await PlaceAsync(subscription, request.Cursor, from, cancellationToken);
+            var positions = subscription.Streams.ToDictionary(stream => stream.Stream, stream => stream.Position, StringComparer.Ordinal);
+            return (subscription, new SubscribeAnswer(request.App, number, epoch.Value, positions, Reset: !honoured));
+        }
+        catch
+        {
+            subscription.Dispose();
+            throw;
+        }
+    }
+
+    private void CheckTopics(Caller caller, string app, List<string> topics, FaultList faults)
+    {
+        if (topics.Count > MostTopics)
+        {
+            faults.Add(FaultCodes.TooLarge, "/topics", $"At most {MostTopics} topics.");
+            return;
+        }
+
+        for (var i = 0; i < topics.Count; i++)
+        {
+            if (!Names.IsTopic(topics[i]))
+                faults.Add(FaultCodes.Invalid, $"/topics/{i}", "Is not a topic.");
+            else if (!access.MayFollow(caller, app, topics[i]))
+                faults.Add(FaultCodes.TopicForbidden, $"/topics/{i}", "The token gives no access to this topic, or there is none.");
+        }
+    }
+
+    /// <summary>Gives every stream its start.</summary>
+    /// <returns>False: the cursor could not be honoured, and all streams start at their heads.</returns>
+    private async Task<bool> PlaceAsync(Subscription subscription, Cursor? cursor, From from, CancellationToken cancellationToken)
+    {
+        var heads = await store.ReadHeadsAsync([.. subscription.Streams.Select(stream => stream.Stream)], cancellationToken);
+        var none = new StreamHead(0, DateTimeOffset.MinValue);
+        var honoured = cursor is null || cursor.Epoch == epoch.Value;
+        foreach (var stream in subscription.Streams)
+        {
+            var head = heads.GetValueOrDefault(stream.Stream, none);
+            stream.Advance(head.Position);
+            if (honoured && cursor?.Streams.TryGetValue(stream.Stream, out var position) == true)
+                honoured = await TryResumeAsync(stream, position, head, subscription.Scope, cancellationToken);
+            else
+                await StartFreshAsync(stream, head, from, cancellationToken);
+        }
+
+        if (!honoured)
+        {
+            foreach (var stream in subscription.Streams)
+            {
+                var head = heads.GetValueOrDefault(stream.Stream, none);
+                stream.StartAt(head.Position, head.RecordedAt);
+            }
+        }
+
+        return honoured;
+    }
+
+    /// <summary>A position is honoured when it is the head, or the event after it is still kept.</summary>
+    private async Task<bool> TryResumeAsync(StreamPosition stream, long position, StreamHead head, ReadScope scope, CancellationToken cancellationToken)
+    {
+        if (position == head.Position)
+        {
+            stream.StartAt(position, head.RecordedAt);
+            return true;
+        }
+
+        if (position > head.Position)
+            return false;
+        var next = await store.ReadAsync(stream.Stream, position, DateTimeOffset.MinValue, limit: 1, scope, cancellationToken);
+        if (next is not [{ } first] || first.Position != position + 1)
+            return false;
+        stream.StartAt(position, first.RecordedAt);
+        return true;
+    }
+
+    private async Task StartFreshAsync(StreamPosition stream, StreamHead head, From from, CancellationToken cancellationToken)
+    {
+        if (!from.Now && head.Position > 0 && await store.FindPositionBeforeAsync(stream.Stream, from.Time, cancellationToken) is { } before)
+            stream.StartAt(before, from.Time);
+        else
+            stream.StartAt(head.Position, head.RecordedAt);
+    }
+
+    private static bool TryReadFrom(string? text, out From from)
+    {
+        from = text switch
+        {
+            null or "now" => new From(Now: true, default),
+            "start" => new From(Now: false, DateTimeOffset.MinValue),
+            _ => new From(Now: false, DraftReader.TryParseTime(text, out var time) ? time : DateTimeOffset.MaxValue),
+        };
+        return from.Time != DateTimeOffset.MaxValue;
+    }
+
+    private readonly record struct From(bool Now, DateTimeOffset Time);
+}

@@ -1,0 +1,87 @@
+using Oriva.Realtime.Core.EventLog;
+
+namespace Oriva.Realtime.Core.Storage;
+
+/// <summary>
+/// The statements of the log that differ between stores or must be fast. Every store gives the same guarantees; one conformance suite holds them to it.
+/// </summary>
+/// <remarks>Outages are thrown as <see cref="StoreException"/>.</remarks>
+internal abstract class EventStore
+{
+    public abstract Task<string> ReadEpochAsync(CancellationToken cancellationToken);
+
+    public abstract Task<IReadOnlyDictionary<EventKey, StoredReceipt>> FindReceiptsAsync(IReadOnlyCollection<EventKey> keys, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Appends all rows in one transaction: heads are locked in the order of <see cref="AppendGroup.Streams"/>, positions follow the heads without a gap,
+    /// <c>recorded_at</c> never decreases within a stream. Durable when it returns.
+    /// </summary>
+    /// <returns>The new heads, by stream.</returns>
+    /// <exception cref="StoreException">Nothing was appended, unless its failure is <see cref="StoreFailure.OutcomeUnknown"/>.</exception>
+    public abstract Task<IReadOnlyDictionary<string, StreamHead>> AppendAsync(AppendGroup group);
+
+    /// <summary>Events after a position in order, at most <paramref name="limit"/>, behind both walls.</summary>
+    /// <param name="since">Lower bound of their <c>recorded_at</c>, so that older partitions are not touched; may be the minimum.</param>
+    public abstract Task<IReadOnlyList<StoredEvent>> ReadAsync(
+        string stream, long after, DateTimeOffset since, int limit, ReadScope scope, CancellationToken cancellationToken);
+
+    /// <summary>Heads of those streams that have one; a stream without events has none.</summary>
+    public abstract Task<IReadOnlyDictionary<string, StreamHead>> ReadHeadsAsync(IReadOnlyCollection<string> streams, CancellationToken cancellationToken);
+
+    /// <summary>The position before the oldest kept event that was recorded at <paramref name="from"/> or later; null when there is none.</summary>
+    public abstract Task<long?> FindPositionBeforeAsync(string stream, DateTimeOffset from, CancellationToken cancellationToken);
+
+    public abstract Task<IReadOnlyList<OutboxEntry>> ClaimOutboxAsync(int limit, TimeSpan lease, CancellationToken cancellationToken);
+
+    /// <summary>Keeps an entry that can never be appended, with the reason, out of the claims.</summary>
+    public abstract Task RefuseOutboxAsync(Guid id, string reason, CancellationToken cancellationToken);
+
+    /// <summary>Makes room for events of these days.</summary>
+    public abstract Task PrepareDaysAsync(DateOnly from, DateOnly through, CancellationToken cancellationToken);
+
+    /// <summary>Drops a bounded number of the events recorded before <paramref name="cutoff"/>.</summary>
+    /// <returns>Whether there may be more, or another node is at it.</returns>
+    public abstract Task<bool> DropEventsBeforeAsync(DateOnly cutoff, CancellationToken cancellationToken);
+
+    /// <summary>Deletes a bounded number of the receipts recorded before <paramref name="cutoff"/>.</summary>
+    public abstract Task<bool> DropReceiptsBeforeAsync(DateOnly cutoff, CancellationToken cancellationToken);
+
+    /// <summary>Refuses early, with the reason, what would break the promise later; for example a database that does not wait for its disk.</summary>
+    public abstract Task CheckAsync(CancellationToken cancellationToken);
+}
+
+internal sealed record StreamHead(long Position, DateTimeOffset RecordedAt);
+
+internal sealed record StoredReceipt(string Stream, long Position, byte[] ContentHash, int Hops, DateTimeOffset RecordedAt);
+
+internal sealed record OutboxEntry(Guid Id, string App, string Event);
+
+/// <param name="Streams">Each stream once, in ordinal order: the order in which every node locks heads.</param>
+internal sealed record AppendGroup(
+    IReadOnlyList<AppendRow> Rows, IReadOnlyList<StreamGrowth> Streams, DateTimeOffset Now, IReadOnlyList<Guid> OutboxIds);
+
+/// <param name="Offset">Its position is the stream's new head plus this; 0 for the last of the group in its stream.</param>
+/// <param name="IsSource">The event itself, which gets the receipt; false for a copy in another app's stream.</param>
+internal sealed record AppendRow(NewEvent Event, StreamName Stream, int Offset, bool IsSource);
+
+internal sealed record StreamGrowth(StreamName Stream, int Count);
+
+internal enum StoreFailure
+{
+    /// <summary>Not reached, or it refused for lack of something that comes back: nothing happened.</summary>
+    Unavailable,
+
+    /// <summary>The answer was lost: it may have happened.</summary>
+    OutcomeUnknown,
+
+    /// <summary>Another node stored an event with one of the ids meanwhile; nothing happened.</summary>
+    ReceiptExists,
+
+    /// <summary>A row that the store can never take; nothing happened.</summary>
+    RowRefused,
+}
+
+internal sealed class StoreException(StoreFailure failure, string message, Exception? inner = null) : Exception(message, inner)
+{
+    public StoreFailure Failure { get; } = failure;
+}

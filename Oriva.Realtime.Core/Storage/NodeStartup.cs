@@ -1,0 +1,131 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.EventLog;
+
+namespace Oriva.Realtime.Core.Storage;
+
+/// <summary>
+/// Makes a node ready: schema, epoch, manifests. When the store is not reachable, the node starts all the same, says in its readiness what it waits for,
+/// and goes on trying; the order in which services start does not matter.
+/// </summary>
+public sealed partial class NodeStartup : IHostedService, IDisposable
+{
+    private static readonly TimeSpan s_retry = TimeSpan.FromSeconds(2);
+
+    private readonly StorageOptions _options;
+    private readonly StoreMigrator _migrator;
+    private readonly EventStore _store;
+    private readonly StoreEpoch _epoch;
+    private readonly ManifestFiles _files;
+    private readonly AppRegistry _registry;
+    private readonly TimeProvider _time;
+    private readonly ILogger<NodeStartup> _logger;
+    private readonly CancellationTokenSource _stopping = new();
+    private FileStream? _sqliteLock;
+    private Task _retrying = Task.CompletedTask;
+
+    internal NodeStartup(
+        IOptions<StorageOptions> options, StoreMigrator migrator, EventStore store, StoreEpoch epoch, ManifestFiles files, AppRegistry registry,
+        TimeProvider time, ILogger<NodeStartup> logger)
+    {
+        _options = options.Value;
+        _migrator = migrator;
+        _store = store;
+        _epoch = epoch;
+        _files = files;
+        _registry = registry;
+        _time = time;
+        _logger = logger;
+    }
+
+    /// <summary>What the node still waits for; null when it is ready.</summary>
+    public string? WaitingFor { get; private set; } = "the first contact with the store";
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        if (_options.Provider != StorageProvider.Postgres)
+            LockSqlite();
+        try
+        {
+            await PrepareAsync(cancellationToken);
+        }
+        catch (Exception e) when (StoreOutage.Is(e))
+        {
+            LogWaiting(WaitingFor = "the store: " + e.Message);
+            _retrying = RetryAsync();
+        }
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await _stopping.CancelAsync();
+        await _retrying;
+        _sqliteLock?.Dispose();
+    }
+
+    public void Dispose()
+    {
+        _stopping.Dispose();
+        _sqliteLock?.Dispose();
+    }
+
+    private async Task PrepareAsync(CancellationToken cancellationToken)
+    {
+        if (_options.MigrateAtStart)
+            await _migrator.MigrateAsync(cancellationToken);
+        else if (await _migrator.FindPendingAsync(cancellationToken) is { Count: > 0 } pending)
+            throw new StoreException(StoreFailure.Unavailable, $"migrations are pending ({string.Join(", ", pending)}); run the hub once with --migrate");
+        await _store.CheckAsync(cancellationToken);
+        _epoch.Value = await _store.ReadEpochAsync(cancellationToken);
+        await _files.LoadAsync(cancellationToken);
+        await _registry.RefreshAsync(cancellationToken);
+        WaitingFor = null;
+    }
+
+    private async Task RetryAsync()
+    {
+        while (!_stopping.IsCancellationRequested)
+        {
+            await Task.Delay(s_retry, _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            try
+            {
+                await PrepareAsync(_stopping.Token);
+                LogReady();
+                return;
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                if (WaitingFor != (WaitingFor = "the store: " + e.Message))
+                    LogWaiting(WaitingFor);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Two processes on one SQLite file would each believe that they alone append.</summary>
+    private void LockSqlite()
+    {
+        var path = Path.GetFullPath(_options.SqlitePath);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        try
+        {
+            _sqliteLock = new FileStream(path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e)
+        {
+            throw new InvalidOperationException(
+                $"Another process uses the SQLite store {path}. It serves one process; run several on PostgreSQL (Storage:Provider=Postgres).", e);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Not ready; waiting for {What}")]
+    private partial void LogWaiting(string what);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Ready")]
+    private partial void LogReady();
+}

@@ -1,0 +1,287 @@
+using Npgsql;
+using NpgsqlTypes;
+using Oriva.Realtime.Core.EventLog;
+
+namespace Oriva.Realtime.Core.Storage;
+
+/// <summary>The log in PostgreSQL. Appends and claims run as the service role, reads as the user role with the reader's claims.</summary>
+internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventStore
+{
+    private const int AppendTimeoutSeconds = 15;
+
+    public override Task<string> ReadEpochAsync(CancellationToken cancellationToken) => Guarded(async () =>
+    {
+        await using var command = dataSource.CreateCommand(PostgresSql.Epoch);
+        return (string)(await command.ExecuteScalarAsync(cancellationToken)
+            ?? throw new StoreException(StoreFailure.Unavailable, "The store has no epoch yet: run the hub with --migrate."));
+    });
+
+    public override Task<IReadOnlyDictionary<EventKey, StoredReceipt>> FindReceiptsAsync(
+        IReadOnlyCollection<EventKey> keys, CancellationToken cancellationToken) => Guarded<IReadOnlyDictionary<EventKey, StoredReceipt>>(async () =>
+    {
+        var found = new Dictionary<EventKey, StoredReceipt>(keys.Count);
+        await using var command = dataSource.CreateCommand(PostgresSql.FindReceipts);
+        command.Parameters.Add(TextArray(keys.Select(key => key.Source)));
+        command.Parameters.Add(TextArray(keys.Select(key => key.Id)));
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            found[new EventKey(reader.GetString(0), reader.GetString(1))] = new StoredReceipt(
+                reader.GetString(2), reader.GetInt64(3), reader.GetFieldValue<byte[]>(4), reader.GetInt32(5), reader.GetFieldValue<DateTimeOffset>(6));
+        }
+
+        return found;
+    });
+
+    public override async Task<IReadOnlyDictionary<string, StreamHead>> AppendAsync(AppendGroup group)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await TryAppendAsync(group);
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.CheckViolation && e.ConstraintName is null && attempt == 1)
+            {
+                // "no partition of relation found for row": retention makes days ahead, but the clock may have been moved.
+                var today = DateOnly.FromDateTime(group.Now.UtcDateTime);
+                await PrepareDaysAsync(today.AddDays(-1), today.AddDays(1), CancellationToken.None);
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation)
+            {
+                throw new StoreException(StoreFailure.ReceiptExists, "An event id of the group was stored meanwhile.", e);
+            }
+            catch (PostgresException e) when (IsRefusedRow(e))
+            {
+                throw new StoreException(StoreFailure.RowRefused, e.MessageText, e);
+            }
+        }
+    }
+
+    private async Task<IReadOnlyDictionary<string, StreamHead>> TryAppendAsync(AppendGroup group)
+    {
+        NpgsqlConnection connection;
+        try
+        {
+            connection = await dataSource.OpenConnectionAsync(CancellationToken.None);
+        }
+        catch (Exception e) when (IsOutage(e))
+        {
+            throw new StoreException(StoreFailure.Unavailable, "PostgreSQL is not reachable.", e);
+        }
+
+        await using (connection)
+        {
+            try
+            {
+                await using var command = BuildAppend(connection, group);
+                var heads = new Dictionary<string, StreamHead>(group.Streams.Count, StringComparer.Ordinal);
+                await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
+                while (await reader.ReadAsync(CancellationToken.None))
+                    heads[reader.GetString(0)] = new StreamHead(reader.GetInt64(1), reader.GetFieldValue<DateTimeOffset>(2));
+                return heads;
+            }
+            catch (PostgresException e) when (IsRolledBack(e))
+            {
+                throw new StoreException(StoreFailure.Unavailable, e.MessageText, e);
+            }
+            catch (Exception e) when (IsOutage(e))
+            {
+                throw new StoreException(StoreFailure.OutcomeUnknown, "The answer to an append was lost.", e);
+            }
+        }
+    }
+
+    private static NpgsqlCommand BuildAppend(NpgsqlConnection connection, AppendGroup group)
+    {
+        var rows = group.Rows;
+        return new NpgsqlCommand(PostgresSql.Append, connection)
+        {
+            CommandTimeout = AppendTimeoutSeconds,
+            Parameters =
+            {
+                TextArray(group.Streams.Select(growth => growth.Stream.Text)),
+                TextArray(group.Streams.Select(growth => growth.Stream.App)),
+                Array(NpgsqlDbType.Bigint, group.Streams.Select(growth => (long)growth.Count)),
+                new() { Value = group.Now.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz },
+                TextArray(rows.Select(row => row.Stream.Text)),
+                Array(NpgsqlDbType.Integer, rows.Select(row => row.Offset)),
+                TextArray(rows.Select(row => row.Event.Id)),
+                TextArray(rows.Select(row => row.Event.Source)),
+                TextArray(rows.Select(row => row.Stream.App)),
+                TextArray(rows.Select(row => row.Event.Type)),
+                TextArray(rows.Select(row => row.Event.UserId)),
+                TextArray(rows.Select(row => row.Event.Topic)),
+                TextArray(rows.Select(row => row.Event.Actor)),
+                Array(NpgsqlDbType.TimestampTz, rows.Select(row => row.Event.Time.UtcDateTime)),
+                TextArray(rows.Select(row => row.Event.Data)),
+                TextArray(rows.Select(row => row.Event.Metadata)),
+                Array(NpgsqlDbType.Bytea, rows.Select(row => row.IsSource ? row.Event.ContentHash : null)),
+                Array(NpgsqlDbType.Integer, rows.Select(row => row.Event.Hops)),
+                Array(NpgsqlDbType.Uuid, group.OutboxIds),
+            },
+        };
+    }
+
+    public override Task<IReadOnlyList<StoredEvent>> ReadAsync(
+        string stream, long after, DateTimeOffset since, int limit, ReadScope scope, CancellationToken cancellationToken) =>
+        Guarded<IReadOnlyList<StoredEvent>>(async () =>
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        // One round trip, and one transaction: a batch is one implicitly.
+        await using var batch = new NpgsqlBatch(connection)
+        {
+            BatchCommands =
+            {
+                new(PostgresSql.BecomeReaderPositional) { Parameters = { new() { Value = scope.Claims } } },
+                new(PostgresSql.ReadAfter)
+                {
+                    Parameters =
+                    {
+                        new() { Value = stream },
+                        new() { Value = after },
+                        new() { Value = Timestamp(since), NpgsqlDbType = NpgsqlDbType.TimestampTz },
+                        new() { Value = limit },
+                    },
+                },
+            },
+        };
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        await reader.NextResultAsync(cancellationToken);
+        var events = new List<StoredEvent>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            events.Add(new StoredEvent
+            {
+                Stream = stream,
+                Position = reader.GetInt64(0),
+                Id = reader.GetString(1),
+                Source = reader.GetString(2),
+                App = reader.GetString(3),
+                Type = reader.GetString(4),
+                UserId = reader.IsDBNull(5) ? null : reader.GetString(5),
+                Topic = reader.IsDBNull(6) ? null : reader.GetString(6),
+                Actor = reader.GetString(7),
+                Time = reader.GetFieldValue<DateTimeOffset>(8),
+                RecordedAt = reader.GetFieldValue<DateTimeOffset>(9),
+                Data = reader.GetString(10),
+                Metadata = reader.IsDBNull(11) ? null : reader.GetString(11),
+            });
+        }
+
+        return events;
+    });
+
+    public override Task<IReadOnlyDictionary<string, StreamHead>> ReadHeadsAsync(
+        IReadOnlyCollection<string> streams, CancellationToken cancellationToken) => Guarded<IReadOnlyDictionary<string, StreamHead>>(async () =>
+    {
+        var heads = new Dictionary<string, StreamHead>(streams.Count, StringComparer.Ordinal);
+        await using var command = dataSource.CreateCommand(PostgresSql.ReadHeads);
+        command.Parameters.Add(TextArray(streams));
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+            heads[reader.GetString(0)] = new StreamHead(reader.GetInt64(1), reader.GetFieldValue<DateTimeOffset>(2));
+        return heads;
+    });
+
+    public override Task<long?> FindPositionBeforeAsync(string stream, DateTimeOffset from, CancellationToken cancellationToken) => Guarded(async () =>
+    {
+        await using var command = dataSource.CreateCommand(PostgresSql.PositionBefore);
+        command.Parameters.Add(new() { Value = stream });
+        command.Parameters.Add(new() { Value = Timestamp(from), NpgsqlDbType = NpgsqlDbType.TimestampTz });
+        return await command.ExecuteScalarAsync(cancellationToken) as long?;
+    });
+
+    public override Task<IReadOnlyList<OutboxEntry>> ClaimOutboxAsync(int limit, TimeSpan lease, CancellationToken cancellationToken) =>
+        Guarded<IReadOnlyList<OutboxEntry>>(async () =>
+    {
+        await using var command = dataSource.CreateCommand(PostgresSql.ClaimOutbox);
+        command.Parameters.Add(new() { Value = limit });
+        command.Parameters.Add(new() { Value = lease });
+        var entries = new List<OutboxEntry>();
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+            entries.Add(new OutboxEntry(reader.GetGuid(0), reader.GetString(1), reader.GetString(2)));
+        entries.Sort((one, other) => one.Id.CompareTo(other.Id));
+        return entries;
+    });
+
+    public override Task RefuseOutboxAsync(Guid id, string reason, CancellationToken cancellationToken) => Guarded(async () =>
+    {
+        await using var command = dataSource.CreateCommand(PostgresSql.RefuseOutbox);
+        command.Parameters.Add(new() { Value = id });
+        command.Parameters.Add(new() { Value = reason });
+        return await command.ExecuteNonQueryAsync(cancellationToken);
+    });
+
+    public override Task PrepareDaysAsync(DateOnly from, DateOnly through, CancellationToken cancellationToken) => Guarded(async () =>
+    {
+        await using var command = dataSource.CreateCommand(PostgresSql.PrepareDays);
+        command.Parameters.Add(new() { Value = from });
+        command.Parameters.Add(new() { Value = through });
+        return await command.ExecuteNonQueryAsync(cancellationToken);
+    });
+
+    public override Task<bool> DropEventsBeforeAsync(DateOnly cutoff, CancellationToken cancellationToken) => Guarded(async () =>
+    {
+        await using var command = dataSource.CreateCommand(PostgresSql.DropDaysBefore);
+        command.Parameters.Add(new() { Value = cutoff });
+        return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
+    });
+
+    public override Task<bool> DropReceiptsBeforeAsync(DateOnly cutoff, CancellationToken cancellationToken) => Guarded(async () =>
+    {
+        await using var command = dataSource.CreateCommand(PostgresSql.DropReceiptsBefore);
+        command.Parameters.Add(new() { Value = cutoff.ToDateTime(TimeOnly.MinValue, DateTimeKind.Utc), NpgsqlDbType = NpgsqlDbType.TimestampTz });
+        return await command.ExecuteNonQueryAsync(cancellationToken) > 0;
+    });
+
+    public override Task CheckAsync(CancellationToken cancellationToken) => Guarded(async () =>
+    {
+        await using var command = dataSource.CreateCommand(PostgresSql.DurabilitySettings);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        await reader.ReadAsync(cancellationToken);
+        if (reader.GetString(0) == "off" || reader.GetString(1) == "off")
+        {
+            throw new InvalidOperationException(
+                "PostgreSQL does not wait for its disk: synchronous_commit and fsync must not be off, or an acknowledged event could be lost.");
+        }
+
+        return true;
+    });
+
+    /// <summary>The statement failed and its transaction was rolled back for a reason that passes.</summary>
+    private static bool IsRolledBack(PostgresException e) =>
+        e.SqlState is PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.LockNotAvailable
+            or PostgresErrorCodes.QueryCanceled or PostgresErrorCodes.DiskFull or PostgresErrorCodes.OutOfMemory
+            or PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.InsufficientPrivilege or PostgresErrorCodes.UndefinedTable;
+
+    /// <summary>Class 22 (data) and 23 (integrity): the row itself is at fault. 54000: it is too large for an index.</summary>
+    private static bool IsRefusedRow(PostgresException e) =>
+        e.SqlState.StartsWith("22", StringComparison.Ordinal) || e.SqlState.StartsWith("23", StringComparison.Ordinal)
+            || e.SqlState.StartsWith("54", StringComparison.Ordinal);
+
+    /// <summary>Connection lost (08), no resources (53), shutting down (57), disk trouble (58), or no answer at all.</summary>
+    private static bool IsOutage(Exception e) => e is PostgresException refused
+        ? refused.SqlState[..2] is "08" or "53" or "57" or "58"
+        : e is NpgsqlException or TimeoutException or IOException or System.Net.Sockets.SocketException;
+
+    private static async Task<T> Guarded<T>(Func<Task<T>> work)
+    {
+        try
+        {
+            return await work();
+        }
+        catch (Exception e) when (IsOutage(e))
+        {
+            throw new StoreException(StoreFailure.Unavailable, "PostgreSQL did not answer: " + e.Message, e);
+        }
+    }
+
+    private static DateTime Timestamp(DateTimeOffset time) => time == DateTimeOffset.MinValue ? DateTime.UnixEpoch : time.UtcDateTime;
+
+    private static NpgsqlParameter TextArray(IEnumerable<string?> values) => Array(NpgsqlDbType.Text, values);
+
+    private static NpgsqlParameter Array<T>(NpgsqlDbType type, IEnumerable<T> values) =>
+        new() { Value = values.ToArray(), NpgsqlDbType = NpgsqlDbType.Array | type };
+}

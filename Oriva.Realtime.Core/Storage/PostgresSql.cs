@@ -1,0 +1,93 @@
+namespace Oriva.Realtime.Core.Storage;
+
+/// <summary>PostgreSQL's statements. Each can be pasted into psql after its parameters are filled in.</summary>
+internal static class PostgresSql
+{
+    public const string OwnerRole = "oriva_owner";
+    public const string ServiceRole = "oriva_service";
+    public const string UserRole = "oriva_user";
+
+    /// <summary>Until the end of the transaction: the user role with normalised claims, as PostgREST and Supabase do it.</summary>
+    public const string BecomeReader = """
+        SELECT set_config('role', 'oriva_user', true), set_config('request.jwt.claims', {0}, true)
+        """;
+
+    public const string BecomeReaderPositional = """
+        SELECT set_config('role', 'oriva_user', true), set_config('request.jwt.claims', $1, true)
+        """;
+
+    public const string Epoch = "SELECT epoch FROM realtime.store_info WHERE id = 1";
+
+    public const string FindReceipts = """
+        SELECT r.app, r.event_id, r.stream, r.position, r.content_hash, r.hops, r.recorded_at
+        FROM unnest($1::text[], $2::text[]) AS wanted(app, event_id)
+        JOIN realtime.publish_receipts r ON r.app = wanted.app AND r.event_id = wanted.event_id
+        """;
+
+    /// <summary>
+    /// One statement, so one transaction and one round trip. Heads first, in the order given (ordinal), then receipts in key order:
+    /// every writer takes locks in that one order, so that none can deadlock. A receipt that exists already fails the statement.
+    /// </summary>
+    public const string Append = """
+        WITH heads AS (
+            INSERT INTO realtime.streams AS s (stream, app, head, recorded_at)
+            SELECT stream, app, growth, $4 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS h(stream, app, growth)
+            ON CONFLICT (stream) DO UPDATE
+                SET head = s.head + excluded.head, recorded_at = greatest(s.recorded_at, excluded.recorded_at)
+            RETURNING stream, head, recorded_at
+        ), placed AS (
+            SELECT row.*, heads.head + row.row_offset AS position, heads.recorded_at
+            FROM unnest($5::text[], $6::int[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
+                        $14::timestamptz[], $15::text[], $16::text[], $17::bytea[], $18::int[])
+                AS row(stream, row_offset, id, source, app, type, user_id, topic, actor, time, data, metadata, content_hash, hops)
+            JOIN heads USING (stream)
+        ), stored AS (
+            INSERT INTO realtime.events (stream, position, id, source, app, type, user_id, topic, actor, time, recorded_at, data, metadata)
+            SELECT stream, position, id, source, app, type, user_id, topic, actor, time, recorded_at, data::json, metadata::json FROM placed
+        ), receipts AS (
+            INSERT INTO realtime.publish_receipts (app, event_id, stream, position, content_hash, hops, recorded_at)
+            SELECT source, id, stream, position, content_hash, hops, recorded_at FROM placed WHERE content_hash IS NOT NULL ORDER BY source, id
+        ), taken AS (
+            DELETE FROM realtime.outbox WHERE id = ANY ($19::uuid[])
+        )
+        SELECT stream, head, recorded_at FROM heads
+        """;
+
+    public const string ReadAfter = """
+        SELECT position, id, source, app, type, user_id, topic, actor, time, recorded_at, data::text, metadata::text
+        FROM realtime.events
+        WHERE stream = $1 AND position > $2 AND recorded_at >= $3
+        ORDER BY position LIMIT $4
+        """;
+
+    public const string ReadHeads = "SELECT stream, head, recorded_at FROM realtime.streams WHERE stream = ANY ($1)";
+
+    public const string PositionBefore = """
+        SELECT min(position) - 1 FROM realtime.events WHERE stream = $1 AND recorded_at >= $2
+        """;
+
+    public const string ClaimOutbox = """
+        UPDATE realtime.outbox SET leased_until = now() + $2
+        WHERE id IN (
+            SELECT id FROM realtime.outbox
+            WHERE refusal IS NULL AND (leased_until IS NULL OR leased_until < now())
+            ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+        RETURNING id, app, event::text
+        """;
+
+    public const string RefuseOutbox = "UPDATE realtime.outbox SET refusal = $2 WHERE id = $1";
+
+    public const string PrepareDays = "SELECT realtime.prepare_days($1, $2)";
+
+    public const string DropDaysBefore = "SELECT realtime.drop_days_before($1)";
+
+    public const string DropReceiptsBefore = """
+        DELETE FROM realtime.publish_receipts
+        WHERE (app, event_id) IN (SELECT app, event_id FROM realtime.publish_receipts WHERE recorded_at < $1 LIMIT 5000)
+        """;
+
+    public const string DurabilitySettings = "SELECT current_setting('synchronous_commit'), current_setting('fsync')";
+
+    /// <summary>One migration at a time in a cluster; the number is arbitrary, and this project's.</summary>
+    public const string LockMigrations = "SELECT pg_advisory_lock(7305417020241)";
+}

@@ -1,0 +1,134 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
+using Oriva.Realtime.Core.Storage.Rows;
+
+namespace Oriva.Realtime.Core.Storage;
+
+/// <summary>
+/// The model of both providers. With a <see cref="ReadScope"/> its named filters show only what that reader may see, the first of two walls;
+/// without one it is the service's own view.
+/// </summary>
+/// <remarks>The writer does not use it: appends, claims and heads are the few statements of <see cref="PostgresEventStore"/> and <see cref="SqliteEventStore"/>.</remarks>
+internal sealed class RealtimeDbContext(DbContextOptions<RealtimeDbContext> options, ReadScope? scope = null) : DbContext(options)
+{
+    public const string Schema = "realtime";
+
+    // Filters refer to these members, so that EF Core caches one query for all readers. A filter's parameters must not be null.
+    private readonly bool _everything = scope is null;
+    private readonly bool _whole = scope?.Whole ?? false;
+    private readonly string _sub = scope?.Sub ?? "";
+    private readonly IReadOnlyList<string> _apps = scope?.Apps ?? [];
+    private readonly string[] _topics = [.. (scope?.Topics ?? []).Where(pattern => !pattern.EndsWith('*'))];
+    private readonly string[] _topicPrefixes = [.. (scope?.Topics ?? []).Where(pattern => pattern.EndsWith('*')).Select(pattern => pattern[..^1])];
+
+    public DbSet<AppRow> Apps => Set<AppRow>();
+
+    public DbSet<StreamRow> Streams => Set<StreamRow>();
+
+    public DbSet<StoreInfoRow> StoreInfo => Set<StoreInfoRow>();
+
+    public DbSet<EventRow> Events => Set<EventRow>();
+
+    public DbSet<PublishReceiptRow> PublishReceipts => Set<PublishReceiptRow>();
+
+    public DbSet<OutboxRow> Outbox => Set<OutboxRow>();
+
+    public DbSet<AppUserRow> AppUsers => Set<AppUserRow>();
+
+    protected override void OnModelCreating(ModelBuilder modelBuilder)
+    {
+        var postgres = Database.IsNpgsql();
+        if (postgres)
+            modelBuilder.HasDefaultSchema(Schema);
+
+        modelBuilder.Entity<AppRow>(app =>
+        {
+            app.ToTable("apps").HasKey(row => row.Id);
+            app.Property(row => row.Version).IsConcurrencyToken();
+            app.HasQueryFilter("access", row => _everything || _apps.Contains(row.Id));
+        });
+        modelBuilder.Entity<StreamRow>().ToTable("streams").HasKey(row => row.Stream);
+        modelBuilder.Entity<StoreInfoRow>(info =>
+        {
+            info.ToTable("store_info").HasKey(row => row.Id);
+            info.Property(row => row.Id).ValueGeneratedNever();
+        });
+        modelBuilder.Entity<EventRow>(@event =>
+        {
+            @event.ToTable("events").Property(row => row.Id).IsRequired();
+            // PostgreSQL wants the partition key in every unique index; uniqueness of (stream, position) is the head's lock's work there.
+            if (postgres)
+                @event.HasKey(row => new { row.Stream, row.Position, row.RecordedAt });
+            else
+                @event.HasKey(row => new { row.Stream, row.Position });
+            @event.HasIndex(row => new { row.App, row.RecordedAt, row.Stream, row.Position }).HasDatabaseName("ix_events_app_time");
+            @event.HasIndex(row => new { row.App, row.Type, row.RecordedAt }).HasDatabaseName("ix_events_app_type_time");
+            @event.HasIndex(row => new { row.UserId, row.RecordedAt }).HasDatabaseName("ix_events_user_time").HasFilter("user_id IS NOT NULL");
+            if (!postgres)
+                @event.HasIndex(row => row.RecordedAt).HasDatabaseName("ix_events_time");
+#pragma warning disable CA1310 // Translated to SQL
+            @event.HasQueryFilter("audience", row => _everything || (_apps.Contains(row.App) && (_whole || (
+                (row.UserId == null || row.UserId == _sub)
+                && (row.Topic == null || _topics.Contains(row.App + "/" + row.Topic)
+                    || _topicPrefixes.Any(prefix => (row.App + "/" + row.Topic).StartsWith(prefix)))))));
+#pragma warning restore CA1310
+        });
+        modelBuilder.Entity<PublishReceiptRow>(receipt =>
+        {
+            receipt.ToTable("publish_receipts").HasKey(row => new { row.App, row.EventId });
+            receipt.HasIndex(row => row.RecordedAt).HasDatabaseName("ix_publish_receipts_time");
+        });
+        modelBuilder.Entity<OutboxRow>(outbox =>
+        {
+            outbox.ToTable("outbox").HasKey(row => row.Id);
+            outbox.Property(row => row.Id).ValueGeneratedNever();
+        });
+        modelBuilder.Entity<AppUserRow>(user =>
+        {
+            user.ToTable("app_users").HasKey(row => new { row.App, row.UserId });
+            user.HasIndex(row => row.UserId);
+            user.HasQueryFilter("self", row => _everything || (_apps.Contains(row.App) && (_whole || row.UserId == _sub)));
+        });
+        modelBuilder.Entity<NodeRow>().ToTable("nodes").HasKey(row => row.Id);
+        modelBuilder.Entity<WebsocketConnectionRow>(connection =>
+        {
+            connection.ToTable("websocket_connections").HasKey(row => row.Id);
+            connection.HasIndex(row => row.UserId);
+            connection.HasIndex(row => row.NodeId);
+            connection.HasIndex(row => row.ClosedAt);
+        });
+        modelBuilder.Entity<ConnectionEvidenceRow>(evidence =>
+        {
+            evidence.ToTable("connection_evidence").HasKey(row => new { row.ConnectionId, row.Stream, row.FromPosition });
+            evidence.HasIndex(row => new { row.UserId, row.Stream });
+            evidence.HasIndex(row => row.UpdatedAt);
+        });
+        modelBuilder.Entity<ApiKeyRow>(key =>
+        {
+            key.ToTable("api_keys").HasKey(row => row.Id);
+            key.Property(row => row.Id).ValueGeneratedNever();
+            key.HasIndex(row => row.KeyHash).IsUnique();
+        });
+
+        if (postgres)
+        {
+            modelBuilder.Entity<AppRow>().Property(row => row.Manifest).HasColumnType("json").UseCollation(null);
+            modelBuilder.Entity<EventRow>().Property(row => row.Data).HasColumnType("json").UseCollation(null);
+            modelBuilder.Entity<EventRow>().Property(row => row.Metadata).HasColumnType("json").UseCollation(null);
+            modelBuilder.Entity<OutboxRow>().Property(row => row.Event).HasColumnType("json").UseCollation(null);
+        }
+    }
+
+    protected override void ConfigureConventions(ModelConfigurationBuilder configuration)
+    {
+        // One order everywhere: the writer locks heads in ordinal order, and keyset pages compare in it.
+        if (Database.IsNpgsql())
+            configuration.Properties<string>().UseCollation("C");
+        else
+            configuration.Properties<DateTimeOffset>().HaveConversion<UnixMicroseconds>();
+    }
+
+    /// <summary>SQLite has no time type, and EF Core cannot compare its texts: microseconds since 1970, UTC.</summary>
+    private sealed class UnixMicroseconds() : ValueConverter<DateTimeOffset, long>(
+        time => StoreTime.ToMicroseconds(time), stored => StoreTime.FromMicroseconds(stored));
+}

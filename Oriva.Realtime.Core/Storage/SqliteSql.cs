@@ -1,0 +1,70 @@
+namespace Oriva.Realtime.Core.Storage;
+
+/// <summary>SQLite's statements. Times are microseconds since 1970, UTC.</summary>
+internal static class SqliteSql
+{
+    /// <summary>WAL lets readers go on while the writer commits; FULL makes each commit wait for the disk.</summary>
+    public const string Pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+
+    public const string Epoch = "SELECT epoch FROM store_info WHERE id = 1";
+
+    public const string FindReceipt = """
+        SELECT stream, position, content_hash, hops, recorded_at FROM publish_receipts WHERE app = $app AND event_id = $id
+        """;
+
+    public const string GrowStream = """
+        INSERT INTO streams (stream, app, head, recorded_at) VALUES ($stream, $app, $growth, $now)
+        ON CONFLICT (stream) DO UPDATE SET head = head + excluded.head, recorded_at = max(recorded_at, excluded.recorded_at)
+        RETURNING head, recorded_at
+        """;
+
+    public const string InsertEvent = """
+        INSERT INTO events (stream, position, id, source, app, type, user_id, topic, actor, time, recorded_at, data, metadata)
+        VALUES ($stream, $position, $id, $source, $app, $type, $user_id, $topic, $actor, $time, $recorded_at, $data, $metadata)
+        """;
+
+    public const string InsertReceipt = """
+        INSERT INTO publish_receipts (app, event_id, stream, position, content_hash, hops, recorded_at)
+        VALUES ($app, $id, $stream, $position, $hash, $hops, $recorded_at)
+        """;
+
+    public const string DeleteOutbox = "DELETE FROM outbox WHERE id = $id";
+
+    public const string ReadAfter = """
+        SELECT position, id, source, app, type, user_id, topic, actor, time, recorded_at, data, metadata
+        FROM events
+        WHERE stream = $stream AND position > $after
+          AND app IN (SELECT value FROM json_each($claims, '$.apps'))
+          AND (json_extract($claims, '$.whole') OR (
+               (user_id IS NULL OR user_id = json_extract($claims, '$.sub'))
+               AND (topic IS NULL OR EXISTS (
+                    SELECT 1 FROM json_each($claims, '$.topics') AS pattern
+                    WHERE CASE WHEN pattern.value LIKE '%*'
+                               THEN substr(app || '/' || topic, 1, length(pattern.value) - 1) = substr(pattern.value, 1, length(pattern.value) - 1)
+                               ELSE app || '/' || topic = pattern.value END))))
+        ORDER BY position LIMIT $limit
+        """;
+
+    public const string ReadHead = "SELECT head, recorded_at FROM streams WHERE stream = $stream";
+
+    public const string PositionBefore = "SELECT min(position) - 1 FROM events WHERE stream = $stream AND recorded_at >= $from";
+
+    public const string ClaimOutbox = """
+        UPDATE outbox SET leased_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + $lease
+        WHERE id IN (
+            SELECT id FROM outbox
+            WHERE refusal IS NULL AND (leased_until IS NULL OR leased_until < unixepoch('subsec') * 1000000)
+            ORDER BY id LIMIT $limit)
+        RETURNING id, app, event
+        """;
+
+    public const string RefuseOutbox = "UPDATE outbox SET refusal = $reason WHERE id = $id";
+
+    public const string DropEventsBefore = """
+        DELETE FROM events WHERE rowid IN (SELECT rowid FROM events WHERE recorded_at < $cutoff ORDER BY recorded_at LIMIT 2000)
+        """;
+
+    public const string DropReceiptsBefore = """
+        DELETE FROM publish_receipts WHERE rowid IN (SELECT rowid FROM publish_receipts WHERE recorded_at < $cutoff ORDER BY recorded_at LIMIT 2000)
+        """;
+}

@@ -1,0 +1,20 @@
+using System.Data.Common;
+using Microsoft.EntityFrameworkCore;
+
+namespace Oriva.Realtime.Core.Storage;
+
+/// <summary>Tells a store that cannot be reached or written to from a bug.</summary>
+public static class StoreOutage
+{
+    public static bool Is(Exception e) => e switch
+    {
+        StoreException => true,
+        DbUpdateException { InnerException: { } inner } => Is(inner),
+        InvalidOperationException { InnerException: { } inner } => Is(inner),
+        DbException database => database.IsTransient || database.InnerException is System.Net.Sockets.SocketException or IOException or TimeoutException
+            || database is Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: 5 or 6 or 8 or 10 or 13 or 14 }
+            || database is Npgsql.NpgsqlException and not Npgsql.PostgresException
+            || database is Npgsql.PostgresException { SqlState: ['5', '3' or '7' or '8', ..] or ['0', '8', ..] },
+        _ => false,
+    };
+}

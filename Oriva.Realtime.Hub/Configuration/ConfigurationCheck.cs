@@ -1,0 +1,125 @@
+using System.Text;
+using Npgsql;
+using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.EventLog;
+using Oriva.Realtime.Core.Publishing;
+using Oriva.Realtime.Core.Storage;
+using Oriva.Realtime.Hub.Authentication;
+
+namespace Oriva.Realtime.Hub.Configuration;
+
+/// <summary>Finds everything that is wrong with the settings before anything starts, so that a deployment is mended once and not fault by fault.</summary>
+internal static class ConfigurationCheck
+{
+    /// <summary>Each section with the options that it is bound to. No other keys may stand in it.</summary>
+    private static readonly (string Section, Type[] Options)[] s_sections =
+    [
+        ("Storage", [typeof(StorageOptions)]),
+        (AuthOptions.Section, [typeof(AuthOptions)]),
+        ("Limits", [typeof(PublishingOptions)]),
+        ("EventLog", [typeof(EventLogOptions)]),
+        ("Retention", [typeof(RetentionOptions)]),
+        ("Apps", [typeof(AppsOptions)]),
+    ];
+
+    private static readonly Dictionary<string, (int Least, int Most)> s_ranges = new(StringComparer.Ordinal)
+    {
+        ["Retention:Days"] = (1, 3_650),
+        ["Limits:PublishesPerSecond"] = (0, int.MaxValue),
+    };
+
+    // Its key is ConnectionStrings:Postgres.
+    private static readonly string[] s_hidden = [nameof(StorageOptions.PostgresConnectionString)];
+
+    /// <exception cref="ConfigurationException">One line a fault.</exception>
+    public static void Run(IConfiguration configuration, IHostEnvironment environment)
+    {
+        var faults = Find(configuration, environment);
+        if (faults.Count > 0)
+            throw ConfigurationException.For(faults);
+    }
+
+    public static List<string> Find(IConfiguration configuration, IHostEnvironment environment)
+    {
+        var faults = new List<string>();
+        foreach (var (section, options) in s_sections)
+            SettingsShape.Check(configuration.GetSection(section), options, s_ranges, s_hidden, faults);
+        CheckStorage(configuration, environment, faults);
+        CheckAuth(configuration, environment, faults);
+        if (configuration["Apps:ManifestFolder"] is { Length: > 0 } folder && !Directory.Exists(Path.GetFullPath(folder, environment.ContentRootPath)))
+            faults.Add($"Apps:ManifestFolder: there is no folder {Path.GetFullPath(folder, environment.ContentRootPath)}.");
+        foreach (var origin in CorsOrigins.Read(configuration).Where(origin => !CorsOrigins.IsValid(origin)))
+            faults.Add($"{CorsOrigins.Key} must be origins such as https://app.example.com, without a path; '{origin}' is none.");
+        return faults;
+    }
+
+    /// <summary>Of these alone, for what needs no store.</summary>
+    public static List<string> FindAuthFaults(IConfiguration configuration, IHostEnvironment environment)
+    {
+        var faults = new List<string>();
+        SettingsShape.Check(configuration.GetSection(AuthOptions.Section), [typeof(AuthOptions)], s_ranges, s_hidden, faults);
+        CheckAuth(configuration, environment, faults);
+        return faults;
+    }
+
+    private static void CheckStorage(IConfiguration configuration, IHostEnvironment environment, List<string> faults)
+    {
+        var provider = configuration["Storage:Provider"];
+        var postgres = configuration.GetConnectionString("Postgres");
+        var isPostgres = string.Equals(provider, nameof(StorageProvider.Postgres), StringComparison.OrdinalIgnoreCase);
+        if (string.IsNullOrEmpty(provider) && !environment.IsDevelopment())
+            faults.Add("Storage:Provider must be Postgres or Sqlite; outside Development there is no default.");
+        if (isPostgres && string.IsNullOrEmpty(postgres))
+            faults.Add("ConnectionStrings:Postgres must be set, because Storage:Provider is Postgres.");
+        if (configuration["Storage:SqlitePath"] is { } path && string.IsNullOrWhiteSpace(path))
+            faults.Add("Storage:SqlitePath must not be empty.");
+        if (!string.IsNullOrEmpty(postgres) && !IsConnectionString(postgres))
+            faults.Add("ConnectionStrings:Postgres must be of the form Host=…;Port=5432;Database=…;Username=…;Password=….");
+    }
+
+    private static void CheckAuth(IConfiguration configuration, IHostEnvironment environment, List<string> faults)
+    {
+        string[] sources = ["Auth:Authority", "Auth:JwksUri", "Auth:SymmetricKey"];
+        var set = sources.Where(key => !string.IsNullOrEmpty(configuration[key])).ToList();
+        if (set.Count == 0 && !environment.IsDevelopment())
+            faults.Add("Auth:Authority, Auth:JwksUri or Auth:SymmetricKey must be set; outside Development no key is made.");
+        if (set.Count > 1)
+            faults.Add($"{string.Join(" and ", set)} are set; only one of them may be.");
+
+        foreach (var key in set.Where(key => key != "Auth:SymmetricKey"))
+        {
+            var isGood = Uri.TryCreate(configuration[key], UriKind.Absolute, out var uri)
+                && (uri.Scheme == Uri.UriSchemeHttps || (uri.Scheme == Uri.UriSchemeHttp && environment.IsDevelopment()));
+            if (!isGood)
+                faults.Add($"{key} must be an absolute https address{(environment.IsDevelopment() ? " (http is good enough in Development)" : "")}.");
+        }
+
+        if (configuration["Auth:SymmetricKey"] is { Length: > 0 } secret && Encoding.UTF8.GetByteCount(secret) < AuthOptions.LeastKeyBytes)
+            faults.Add($"Auth:SymmetricKey must be at least {AuthOptions.LeastKeyBytes} bytes long.");
+        CheckClaims(configuration, faults);
+    }
+
+    private static void CheckClaims(IConfiguration configuration, List<string> faults)
+    {
+        var paths = configuration.GetSection("Auth:Claims").GetChildren().Where(claim => claim.Value is not null).ToList();
+        foreach (var claim in paths.Where(claim => claim.Value!.Split('.').Any(string.IsNullOrWhiteSpace)))
+            faults.Add($"{claim.Path} must be a claim's name, or a path such as app_metadata.apps.");
+        foreach (var (index, claim) in paths.Index())
+        {
+            if (paths.Skip(index + 1).FirstOrDefault(other => !ClaimPath.CanStandBeside(claim.Value!, other.Value!)) is { } other)
+                faults.Add($"{claim.Path} and {other.Path} exclude each other: one is an object that the other stands in.");
+        }
+    }
+
+    private static bool IsConnectionString(string text)
+    {
+        try
+        {
+            return !string.IsNullOrEmpty(new NpgsqlConnectionStringBuilder(text).Host);
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException)
+        {
+            return false;
+        }
+    }
+}

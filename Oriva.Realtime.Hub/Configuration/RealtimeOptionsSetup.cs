@@ -1,0 +1,86 @@
+using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.EventLog;
+using Oriva.Realtime.Core.Publishing;
+using Oriva.Realtime.Core.Storage;
+using Oriva.Realtime.Hub.Authentication;
+
+namespace Oriva.Realtime.Hub.Configuration;
+
+/// <summary>Where each option comes from, and what it is when nobody said. Relative paths start at the content root, from wherever the process was started.</summary>
+internal static class RealtimeOptionsSetup
+{
+    /// <summary>Checks all settings and binds them.</summary>
+    /// <exception cref="ConfigurationException">Settings are wrong: all of them are named.</exception>
+    public static WebApplicationBuilder AddRealtimeOptions(this WebApplicationBuilder builder)
+    {
+        ConfigurationCheck.Run(builder.Configuration, builder.Environment);
+
+        var services = builder.Services;
+        services.AddOptions<PublishingOptions>().BindConfiguration("Limits");
+        services.AddOptions<EventLogOptions>().BindConfiguration("EventLog");
+        services.AddOptions<RetentionOptions>().BindConfiguration("Retention");
+        services.AddOptions<StorageOptions>().Configure<IConfiguration, IHostEnvironment>(Bind);
+        services.AddOptions<AppsOptions>().Configure<IConfiguration, IHostEnvironment>(Bind);
+        // At the start, so that a key file that cannot be written shows then.
+        services.AddOptions<AuthOptions>().Configure<IConfiguration, IHostEnvironment>(Bind).ValidateOnStart();
+        return builder;
+    }
+
+    /// <summary>The options without a host. In Development this makes the signing key when there is none yet.</summary>
+    public static AuthOptions ReadAuth(IConfiguration configuration, IHostEnvironment environment)
+    {
+        var options = new AuthOptions();
+        Bind(options, configuration, environment);
+        return options;
+    }
+
+    public static StorageOptions ReadStorage(IConfiguration configuration, IHostEnvironment environment)
+    {
+        var options = new StorageOptions();
+        Bind(options, configuration, environment);
+        return options;
+    }
+
+    private static void Bind(StorageOptions options, IConfiguration configuration, IHostEnvironment environment)
+    {
+        options.MigrateAtStart = environment.IsDevelopment();
+        configuration.GetSection("Storage").Bind(options);
+        options.PostgresConnectionString = configuration.GetConnectionString("Postgres") is { Length: > 0 } postgres ? postgres : null;
+        if (environment.IsDevelopment())
+            options.Provider ??= options.PostgresConnectionString is null ? StorageProvider.Sqlite : StorageProvider.Postgres;
+        options.SqlitePath = Path.GetFullPath(options.SqlitePath, environment.ContentRootPath);
+    }
+
+    private static void Bind(AppsOptions options, IConfiguration configuration, IHostEnvironment environment)
+    {
+        configuration.GetSection("Apps").Bind(options);
+        if (string.IsNullOrEmpty(options.ManifestFolder))
+        {
+            var beside = Path.Combine(environment.ContentRootPath, "manifests");
+            options.ManifestFolder = Directory.Exists(beside) ? beside : Path.Combine(AppContext.BaseDirectory, "manifests");
+        }
+        else
+        {
+            options.ManifestFolder = Path.GetFullPath(options.ManifestFolder, environment.ContentRootPath);
+        }
+    }
+
+    private static void Bind(AuthOptions options, IConfiguration configuration, IHostEnvironment environment)
+    {
+        configuration.GetSection(AuthOptions.Section).Bind(options);
+
+        // Deployments pass variables on that may be empty: those were not set.
+        options.Authority = OrNull(options.Authority);
+        options.JwksUri = OrNull(options.JwksUri);
+        options.SymmetricKey = OrNull(options.SymmetricKey);
+        options.Issuer = OrNull(options.Issuer);
+        options.Audience = OrNull(options.Audience);
+        if (environment.IsDevelopment() && options is { Authority: null, JwksUri: null, SymmetricKey: null })
+        {
+            var data = Path.GetDirectoryName(ReadStorage(configuration, environment).SqlitePath)!;
+            options.SymmetricKey = DevelopmentKey.ReadOrMake(Path.Combine(data, DevelopmentKey.FileName));
+        }
+    }
+
+    private static string? OrNull(string? text) => string.IsNullOrEmpty(text) ? null : text;
+}

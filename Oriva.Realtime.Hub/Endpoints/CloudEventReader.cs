@@ -1,0 +1,79 @@
+using System.Net.Mime;
+using System.Text.Json;
+using CloudNative.CloudEvents;
+using CloudNative.CloudEvents.SystemTextJson;
+using Oriva.Realtime.Core;
+using Oriva.Realtime.Core.Publishing;
+
+namespace Oriva.Realtime.Hub.Endpoints;
+
+/// <summary>
+/// CloudEvents 1.0 in the JSON format, structured and batched (<see href="https://github.com/cloudevents/spec"/>), as drafts. <c>source</c> is the app id;
+/// the extensions <c>userid</c> and <c>topic</c> name the audience; other extensions become metadata.
+/// </summary>
+internal static class CloudEventReader
+{
+    public const string Single = "application/cloudevents+json";
+    public const string Batch = "application/cloudevents-batch+json";
+
+    private static readonly JsonEventFormatter s_formatter = new();
+
+    public static bool Handles(string? contentType) => MediaTypeOf(contentType) is Single or Batch;
+
+    public static bool IsBatch(string? contentType) => MediaTypeOf(contentType) is Batch;
+
+    public static Outcome<IReadOnlyList<EventDraft>> Read(string contentType, ReadOnlyMemory<byte> body)
+    {
+        try
+        {
+            var type = new ContentType(contentType);
+            var events = IsBatch(contentType) ? s_formatter.DecodeBatchModeMessage(body, type, []) : [s_formatter.DecodeStructuredModeMessage(body, type, [])];
+            return events.Select(ToDraft).ToList();
+        }
+        catch (JsonException e)
+        {
+            return JsonBody.Malformed(e);
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException or InvalidOperationException)
+        {
+            return Fault.Invalid("", "Not a CloudEvent: " + e.Message);
+        }
+    }
+
+    private static EventDraft ToDraft(CloudEvent e)
+    {
+        if (e.Data is not (null or JsonElement))
+            throw new FormatException("data must be JSON (datacontenttype application/json)");
+        var draft = new EventDraft
+        {
+            Id = e.Id,
+            Source = e.Source!.OriginalString,
+            Type = e.Type!,
+            Time = e.Time,
+            UserId = Extension(e, "userid"),
+            Topic = Extension(e, "topic"),
+            Metadata = Metadata(e),
+        };
+        return e.Data is JsonElement data ? draft with { Data = data } : draft;
+    }
+
+    private static Dictionary<string, string>? Metadata(CloudEvent e)
+    {
+        var metadata = e.GetPopulatedAttributes()
+            .Where(attribute => attribute.Key.IsExtension && attribute.Key.Name is not ("userid" or "topic"))
+            .ToDictionary(attribute => NameOf(attribute.Key.Name), attribute => attribute.Key.Format(attribute.Value), StringComparer.Ordinal);
+        return metadata.Count == 0 ? null : metadata;
+    }
+
+    /// <summary>CloudEvents allows lower-case names only.</summary>
+    private static string NameOf(string extension) => extension switch
+    {
+        "causationid" => "causationId",
+        "correlationid" => "correlationId",
+        _ => extension,
+    };
+
+    private static string? Extension(CloudEvent e, string name) => e[name] as string;
+
+    private static string? MediaTypeOf(string? contentType) => contentType?.Split(';')[0].Trim().ToLowerInvariant();
+}

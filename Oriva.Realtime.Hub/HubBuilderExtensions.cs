@@ -1,0 +1,29 @@
+using Microsoft.AspNetCore.Http.Connections;
+using Microsoft.AspNetCore.SignalR;
+using Oriva.Realtime.Core.Publishing;
+using Oriva.Realtime.Hub.Endpoints;
+
+namespace Oriva.Realtime.Hub;
+
+/// <summary>SignalR, as the contract has it.</summary>
+internal static class HubBuilderExtensions
+{
+    /// <summary>A hub message carries a draft: its data, its metadata, which JSON may escape, and names.</summary>
+    private const int MessageOverhead = 32 * 1024;
+
+    public static void AddRealtimeHub(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSignalR()
+            .AddJsonProtocol(json => WireJson.Configure(json.PayloadSerializerOptions));
+        // Above SignalR's limit a connection is closed without a code; below it, ours answers too_large.
+        builder.Services.AddOptions<HubOptions>().Configure<Microsoft.Extensions.Options.IOptions<PublishingOptions>>(
+            (hub, limits) => hub.MaximumReceiveMessageSize = (2 * limits.Value.PayloadBytes) + (2 * limits.Value.MetadataBytes) + MessageOverhead);
+    }
+
+    public static void MapRealtimeHub(this WebApplication app) =>
+        app.MapHub<RealtimeHub>("/hubs/realtime", options =>
+        {
+            options.CloseOnAuthenticationExpiration = true;
+            options.Transports = HttpTransports.All;
+        });
+}

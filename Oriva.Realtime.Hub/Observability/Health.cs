@@ -1,0 +1,51 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Oriva.Realtime.Core.Storage;
+
+namespace Oriva.Realtime.Hub.Observability;
+
+/// <summary>Ready: the store answers, has all migrations, and the node has learnt what it needs from it.</summary>
+internal sealed class StoreHealthCheck(NodeStartup startup, StoreMigrator migrator) : IHealthCheck
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(3);
+
+    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        if (startup.WaitingFor is { } waiting)
+            return HealthCheckResult.Unhealthy("Waiting for " + waiting);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(s_patience);
+        try
+        {
+            var pending = await migrator.FindPendingAsync(patience.Token);
+            return pending.Count == 0
+                ? HealthCheckResult.Healthy("The store answers and is migrated.")
+                : HealthCheckResult.Unhealthy("Migrations are pending: " + string.Join(", ", pending));
+        }
+        catch (Exception e) when (StoreOutage.Is(e) || e is OperationCanceledException)
+        {
+            return HealthCheckResult.Unhealthy("The store does not answer: " + e.GetBaseException().Message);
+        }
+    }
+}
+
+/// <summary><c>/health/live</c>: the process serves. <c>/health/ready</c>: it can do its work.</summary>
+internal static class HealthEndpoints
+{
+    public static void MapHealth(this IEndpointRouteBuilder routes)
+    {
+        routes.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false, ResponseWriter = WriteAsync }).AllowAnonymous();
+        routes.MapHealthChecks("/health/ready", new HealthCheckOptions { ResponseWriter = WriteAsync }).AllowAnonymous();
+    }
+
+    private static Task WriteAsync(HttpContext http, HealthReport report)
+    {
+        http.Response.ContentType = "application/json";
+        return http.Response.WriteAsync(JsonSerializer.Serialize(new
+        {
+            status = report.Status.ToString().ToLowerInvariant(),
+            checks = report.Entries.ToDictionary(entry => entry.Key, entry => new { status = entry.Value.Status.ToString().ToLowerInvariant(), entry.Value.Description }),
+        }, JsonSerializerOptions.Web));
+    }
+}

@@ -1,0 +1,27 @@
+using Serilog;
+using Serilog.Events;
+using Serilog.Formatting.Compact;
+
+namespace Oriva.Realtime.Hub.Observability;
+
+/// <summary>Structured logs without payloads and tokens: lines for people in Development, compact JSON otherwise.</summary>
+internal static class Logging
+{
+    private const string Line = "{Timestamp:HH:mm:ss.fff} {Level:u3} {SourceContext:l} {Message:lj}{NewLine}{Exception}";
+
+    public static void AddRealtimeLogging(this WebApplicationBuilder builder) =>
+        builder.Services.AddSerilog((services, logger) =>
+        {
+            logger.MinimumLevel.Information()
+                // ASP.NET Core's own request lines carry the query, and with it access_token.
+                .MinimumLevel.Override("Microsoft.AspNetCore", LogEventLevel.Warning)
+                .MinimumLevel.Override("Microsoft.EntityFrameworkCore", LogEventLevel.Warning)
+                .MinimumLevel.Override("System.Net.Http.HttpClient", LogEventLevel.Warning)
+                .ReadFrom.Configuration(builder.Configuration)
+                .Enrich.FromLogContext();
+            if (builder.Environment.IsDevelopment())
+                logger.WriteTo.Console(outputTemplate: Line, formatProvider: System.Globalization.CultureInfo.InvariantCulture);
+            else
+                logger.WriteTo.Console(new CompactJsonFormatter());
+        });
+}

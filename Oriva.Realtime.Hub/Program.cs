@@ -1,0 +1,40 @@
+using Oriva.Realtime.Core;
+using Oriva.Realtime.Hub;
+using Oriva.Realtime.Hub.Authentication;
+using Oriva.Realtime.Hub.Configuration;
+using Oriva.Realtime.Hub.Endpoints;
+using Oriva.Realtime.Hub.Observability;
+
+var builder = WebApplication.CreateBuilder(args);
+if (CommandLine.TryCreateToken(builder, args, out var exitCode))
+    return exitCode;
+
+try
+{
+    builder.AddRealtimeOptions();
+}
+catch (ConfigurationException wrong)
+{
+    await Console.Error.WriteLineAsync(wrong.Message);
+    return 1;
+}
+
+builder.AddRealtimeLogging();
+builder.AddRealtimeMetrics();
+builder.Services.AddRealtimeCore();
+builder.AddRealtimeAuthentication();
+builder.AddRealtimeHub();
+builder.AddRealtimeApi();
+
+var app = builder.Build();
+if (await CommandLine.TryMaintainAsync(app, args) is { } maintained)
+    return maintained;
+
+app.UseRealtimePipeline();
+app.MapRealtimeHub();
+app.MapRealtimeApi();
+app.MapHealth();
+app.MapRealtimeMetrics();
+app.UseBanner();
+await app.RunAsync();
+return 0;
