@@ -81,6 +81,7 @@ public static class RealtimeServiceCollectionExtensions
         services.AddSingleton<SubscriptionStarter>();
         services.AddSingleton(provider => new SessionFactory(
             Get<SubscriptionStarter>(provider), Get<EventStore>(provider), Get<RealtimeMetrics>(provider), Get<TimeProvider>(provider)));
+        services.AddHostedService<SessionSweeper>();
     }
 
     private static T Get<T>(IServiceProvider provider)

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.SignalR;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Hub.Authentication;
@@ -20,9 +21,9 @@ internal sealed partial class ConnectionSession
 
     public Session Session { get; }
 
-    public static void Start(HubCallerContext connection, SessionFactory sessions, IHubContext<RealtimeHub, IRealtimeClient> clients, ILogger logger)
+    public static void Start(HubCallerContext connection, SessionFactory sessions, ILogger logger)
     {
-        var output = new HubOutput(clients.Clients.Client(connection.ConnectionId));
+        var output = new HubOutput(connection.Features.GetRequiredFeature<HubConnectionContext>());
         var session = sessions.Open(connection.User!.GetCaller(), output);
         connection.Items[s_key] = new ConnectionSession(connection, session, logger);
     }
@@ -49,17 +50,6 @@ internal sealed partial class ConnectionSession
             LogFailed(logger, e, connection.ConnectionId);
             connection.Abort();
         }
-    }
-
-    /// <summary>Awaits the connection's own write, so that a slow reader holds up its session and nobody else.</summary>
-    private sealed class HubOutput(IRealtimeClient client) : ISessionOutput
-    {
-        public string Kind => "hub";
-
-        public ValueTask PushAsync(EventBatch batch, CancellationToken cancellationToken) => new(client.events(batch).WaitAsync(cancellationToken));
-
-        public ValueTask ResetAsync(string app, string reason, CancellationToken cancellationToken) =>
-            new(client.reset(new SubscriptionReset(app, reason)).WaitAsync(cancellationToken));
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The session of connection {Connection} failed; the connection is closed")]

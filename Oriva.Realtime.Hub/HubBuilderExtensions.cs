@@ -15,6 +15,7 @@ internal static class HubBuilderExtensions
     {
         builder.Services.AddSignalR()
             .AddJsonProtocol(json => WireJson.Configure(json.PayloadSerializerOptions));
+        builder.Services.AddSingleton<HubLifetimeManager<RealtimeHub>, ConnectionLifetimeManager>();
         // Above SignalR's limit a connection is closed without a code; below it, ours answers too_large.
         builder.Services.AddOptions<HubOptions>().Configure<Microsoft.Extensions.Options.IOptions<PublishingOptions>>(
             (hub, limits) => hub.MaximumReceiveMessageSize = (2 * limits.Value.PayloadBytes) + (2 * limits.Value.MetadataBytes) + MessageOverhead);

@@ -10,12 +10,12 @@ namespace Oriva.Realtime.Hub;
 
 /// <summary>The hub at <c>/hubs/realtime</c>. Each connection has one session, which pushes on its own; the methods only steer it.</summary>
 [Authorize]
-public sealed class RealtimeHub(SessionFactory sessions, EventPublisher publisher, IHubContext<RealtimeHub, IRealtimeClient> clients, ILogger<RealtimeHub> logger)
+public sealed class RealtimeHub(SessionFactory sessions, EventPublisher publisher, ILogger<RealtimeHub> logger)
     : Hub<IRealtimeClient>
 {
     public override Task OnConnectedAsync()
     {
-        ConnectionSession.Start(Context, sessions, clients, logger);
+        ConnectionSession.Start(Context, sessions, logger);
         return Task.CompletedTask;
     }
 

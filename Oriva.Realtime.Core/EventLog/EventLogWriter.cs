@@ -147,7 +147,8 @@ internal sealed partial class EventLogWriter(
         var heads = await store.AppendAsync(group);
         metrics.Appended(group.Rows.Count, time.GetElapsedTime(started));
 
-        feed.Announce(heads.Select(head => new StreamAdvance(head.Key, head.Value.Position)));
+        var followed = FindFollowed(group, heads);
+        feed.Announce(heads.Select(head => new StreamAdvance(head.Key, head.Value.Position, followed.GetValueOrDefault(head.Key))));
         var appended = new Dictionary<EventKey, Receipt>(group.Rows.Count);
         foreach (var row in group.Rows.Where(row => row.IsSource))
         {
@@ -160,6 +161,22 @@ internal sealed partial class EventLogWriter(
             request.Complete(request.Events
                 .Select(e => appended.TryGetValue(e.Key, out var receipt) ? receipt : ToReceipt(e, known[e.Key], duplicate: true)).ToList());
         }
+    }
+
+    /// <summary>The appended events of streams that somebody here follows, so that nobody has to read back what was just written.</summary>
+    private Dictionary<string, List<StoredEvent>> FindFollowed(AppendGroup group, IReadOnlyDictionary<string, StreamHead> heads)
+    {
+        var followed = new Dictionary<string, List<StoredEvent>>(StringComparer.Ordinal);
+        foreach (var row in group.Rows)
+        {
+            if (!feed.IsActive(row.Stream.Text))
+                continue;
+            if (!followed.TryGetValue(row.Stream.Text, out var events))
+                followed[row.Stream.Text] = events = [];
+            events.Add(row.ToStored(heads[row.Stream.Text]));
+        }
+
+        return followed;
     }
 
     /// <summary>Halves a group that the store refuses until the bad request stands alone.</summary>

@@ -43,6 +43,9 @@ public sealed class StoredEvent
     /// <summary><see cref="Data"/>, parsed once for all filters.</summary>
     internal JsonElement DataElement => _data ??= JsonElement.Parse(Data);
 
+    /// <summary>About how many bytes it takes in memory.</summary>
+    internal int Size => 512 + (3 * Data.Length) + (2 * (Metadata?.Length ?? 0));
+
     /// <summary>The contract's delivered event, UTF-8.</summary>
     public ReadOnlyMemory<byte> Json => _json ??= Encode();
 

@@ -11,6 +11,7 @@ internal sealed partial class HeadsPoll(EventStore store, StreamFeed feed, TimeP
 
     public async Task RunOnceAsync(CancellationToken cancellationToken)
     {
+        feed.TrimTails();
         var streams = feed.Streams;
         if (streams.Count == 0)
             return;

@@ -1,78 +1,67 @@
 using System.Collections.Concurrent;
+using Oriva.Realtime.Core.EventLog;
 
 namespace Oriva.Realtime.Core.Feed;
 
 /// <summary>A stream has grown to this position.</summary>
-public readonly record struct StreamAdvance(string Stream, long Head);
+/// <param name="Events">Those up to the head, in order, where they are at hand.</param>
+public readonly record struct StreamAdvance(string Stream, long Head, IReadOnlyList<StoredEvent>? Events = null);
 
 /// <summary>
 /// Wakes the sessions of a stream when it has grown. A wake-up is a hint and carries no truth: the session reads the log, and a hint that is lost costs
 /// a delay until the next poll of heads, never an event.
 /// </summary>
 /// <remarks>The one seam between nodes: what a writer announces here a cluster's transport carries to the other nodes' feeds.</remarks>
-internal sealed class StreamFeed
+internal sealed class StreamFeed(TimeProvider time)
 {
-    private readonly ConcurrentDictionary<string, Listeners> _streams = new(StringComparer.Ordinal);
+    private static readonly TimeSpan s_tailLife = TimeSpan.FromSeconds(10);
+
+    private readonly ConcurrentDictionary<string, ActiveStream> _streams = new(StringComparer.Ordinal);
+    private readonly TailBudget _budget = new();
 
     /// <summary>Streams that have a session on this node.</summary>
     public IReadOnlyCollection<string> Streams => (IReadOnlyCollection<string>)_streams.Keys;
 
-    /// <summary>Calls <paramref name="wake"/> with each new head until the result is disposed. It must not block.</summary>
-    public IDisposable Listen(string stream, Action<StreamAdvance> wake)
+    public bool IsActive(string stream) => _streams.ContainsKey(stream);
+
+    public ActiveStream Listen(StreamName name, StreamListener listener)
     {
         while (true)
         {
-            var listeners = _streams.GetOrAdd(stream, static _ => new Listeners());
-            lock (listeners)
-            {
-                // The last listener may have left, and the entry with it, since GetOrAdd.
-                if (listeners.Removed)
-                    continue;
-                listeners.Wakes.Add(wake);
-                return new Listening(this, stream, listeners, wake);
-            }
+            var stream = _streams.GetOrAdd(name.Text, static (_, made) => new ActiveStream(made.name, made._budget), (name, _budget));
+            if (stream.TryAdd(listener))
+                return stream;
+            // It was retired between the two; whoever did that removes it, or this does.
+            _streams.TryRemove(new KeyValuePair<string, ActiveStream>(name.Text, stream));
         }
     }
 
+    public void StopListening(ActiveStream stream, StreamListener listener)
+    {
+        if (stream.Remove(listener))
+            _streams.TryRemove(new KeyValuePair<string, ActiveStream>(stream.Name.Text, stream));
+    }
+
+    /// <summary>Takes note of the advances at once, in the caller's order, and wakes the listeners on another thread.</summary>
     public void Announce(IEnumerable<StreamAdvance> advances)
     {
+        List<ActiveStream>? grown = null;
+        var now = time.GetTimestamp();
         foreach (var advance in advances)
         {
-            if (!_streams.TryGetValue(advance.Stream, out var listeners))
-                continue;
-            lock (listeners)
-            {
-                if (advance.Head <= listeners.Head)
-                    continue;
-                listeners.Head = advance.Head;
-                foreach (var wake in listeners.Wakes)
-                    wake(advance);
-            }
+            if (_streams.TryGetValue(advance.Stream, out var stream) && stream.Advance(advance.Head, advance.Events, now))
+                (grown ??= []).Add(stream);
         }
+
+        if (grown is not null)
+            ThreadPool.UnsafeQueueUserWorkItem(static streams => streams.ForEach(stream => stream.WakeListeners()), grown, preferLocal: false);
     }
 
-    private sealed class Listeners
+    /// <summary>Gives back the memory of tails that have not grown for a while.</summary>
+    public void TrimTails()
     {
-        public HashSet<Action<StreamAdvance>> Wakes { get; } = [];
-
-        /// <summary>The newest position announced. Sessions that came later have read the head themselves.</summary>
-        public long Head { get; set; }
-
-        public bool Removed { get; set; }
-    }
-
-    private sealed class Listening(StreamFeed feed, string stream, Listeners listeners, Action<StreamAdvance> wake) : IDisposable
-    {
-        public void Dispose()
-        {
-            lock (listeners)
-            {
-                listeners.Wakes.Remove(wake);
-                if (listeners.Wakes.Count > 0 || listeners.Removed)
-                    return;
-                listeners.Removed = true;
-                feed._streams.TryRemove(stream, out _);
-            }
-        }
+        var before = time.GetTimestamp() - (long)(s_tailLife.TotalSeconds * time.TimestampFrequency);
+        foreach (var stream in _streams.Values)
+            stream.Trim(before);
     }
 }

@@ -1,3 +1,5 @@
+using Oriva.Realtime.Core.EventLog;
+
 namespace Oriva.Realtime.Core.Sessions;
 
 /// <summary>What the server calls on a client. The names are the wire's, which is why they are in lower case.</summary>

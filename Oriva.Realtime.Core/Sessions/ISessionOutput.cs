@@ -1,3 +1,5 @@
+using Oriva.Realtime.Core.EventLog;
+
 namespace Oriva.Realtime.Core.Sessions;
 
 /// <summary>Where a session pushes to: a SignalR connection, a server-sent event stream, or a poll's answer.</summary>

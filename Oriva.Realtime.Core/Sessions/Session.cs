@@ -6,32 +6,16 @@ using Oriva.Realtime.Core.Storage;
 
 namespace Oriva.Realtime.Core.Sessions;
 
-/// <summary>Opens sessions.</summary>
-public sealed class SessionFactory
-{
-    private readonly SubscriptionStarter _starter;
-    private readonly EventStore _store;
-    private readonly RealtimeMetrics _metrics;
-    private readonly TimeProvider _time;
-
-    internal SessionFactory(SubscriptionStarter starter, EventStore store, RealtimeMetrics metrics, TimeProvider time)
-    {
-        _starter = starter;
-        _store = store;
-        _metrics = metrics;
-        _time = time;
-    }
-
-    public Session Open(Caller caller, ISessionOutput output) => new(caller, output, _starter, _store, _metrics, _time);
-}
-
 /// <summary>
 /// A connection as a cursor: for each subscribed stream it reads what follows its position, filters, pushes, and moves the position. Replay and live
 /// delivery are this one loop; a wake-up only tells it that there may be something to read.
 /// </summary>
 /// <remarks>
 /// Nothing is queued here. What is not pushed yet stays in the log, so a reader that is slow, or stuck, costs its own delay and no memory.
-/// <see cref="StepAsync(int, CancellationToken)"/> has one caller at a time; subscribing may happen meanwhile.
+/// <para>
+/// A session is driven in one of two ways: <see cref="RunAsync"/> lets it push by itself whenever it is woken; a poll calls <see cref="StepAsync(int, CancellationToken)"/> and
+/// <see cref="WaitAsync"/>. Either way one step is under way at a time. Subscribing may happen meanwhile.
+/// </para>
 /// </remarks>
 public sealed class Session : IDisposable
 {
@@ -48,28 +32,36 @@ public sealed class Session : IDisposable
 
     private readonly Caller _caller;
     private readonly ISessionOutput _output;
+    private readonly SessionFactory _sessions;
     private readonly SubscriptionStarter _starter;
     private readonly EventStore _store;
     private readonly RealtimeMetrics _metrics;
     private readonly TimeProvider _time;
 
-    // A wake-up that arrives while one is pending says nothing new: capacity one.
-    private readonly SemaphoreSlim _wake = new(0, 1);
     private readonly Lock _lock = new();
     private readonly Dictionary<string, int> _numbers = new(StringComparer.Ordinal);
     private ImmutableDictionary<string, Subscription> _subscriptions = ImmutableDictionary<string, Subscription>.Empty;
     private bool _disposed;
 
-    internal Session(Caller caller, ISessionOutput output, SubscriptionStarter starter, EventStore store, RealtimeMetrics metrics, TimeProvider time)
+    private readonly SessionPump _pump;
+
+    internal Session(
+        Caller caller, ISessionOutput output, SessionFactory sessions, SubscriptionStarter starter, EventStore store, RealtimeMetrics metrics, TimeProvider time)
     {
         _caller = caller;
         _output = output;
+        _sessions = sessions;
         _starter = starter;
         _store = store;
         _metrics = metrics;
         _time = time;
+        _pump = new SessionPump(StepOrBeaconAsync);
         _metrics.SessionsChanged(1, output.Kind);
     }
+
+    // Written by the step under way, read by the sweeper.
+    private long _nextBeacon;
+    private long _pausedUntil;
 
     /// <summary>Subscribes to an app's streams, in place of an earlier subscription to the same app.</summary>
     public async Task<Outcome<SubscribeAnswer>> SubscribeAsync(SubscribeRequest request, CancellationToken cancellationToken)
@@ -81,7 +73,7 @@ public sealed class Session : IDisposable
         Outcome<(Subscription Subscription, SubscribeAnswer Answer)> started;
         try
         {
-            started = await _starter.StartAsync(_caller, request, number, Wake, cancellationToken);
+            started = await _starter.StartAsync(_caller, request, number, _pump.Wake, cancellationToken);
         }
         catch (Exception e) when (StoreOutage.Is(e))
         {
@@ -106,7 +98,7 @@ public sealed class Session : IDisposable
 
         if (answer.Reset)
             _metrics.Reset("cursor");
-        Wake();
+        _pump.Wake();
         return answer;
     }
 
@@ -123,43 +115,31 @@ public sealed class Session : IDisposable
     }
 
     /// <summary>Where the session stands in an app's streams.</summary>
-    public IReadOnlyDictionary<string, long> PositionsIn(string app) =>
-        _subscriptions.TryGetValue(app, out var subscription) ? subscription.Streams.ToDictionary(stream => stream.Stream, stream => stream.Position) : [];
+    public IReadOnlyDictionary<string, long> PositionsIn(string app) => _subscriptions.TryGetValue(app, out var subscription)
+        ? subscription.Streams.ToDictionary(stream => stream.Stream.Name.Text, stream => stream.Position, StringComparer.Ordinal)
+        : [];
 
-    /// <summary>Pushes until cancelled. An outage of the store pauses it and loses nothing; an output that throws ends it.</summary>
+    /// <summary>Pushes until cancelled. An outage of the store pauses it and loses nothing; an output that throws ends it with that exception.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        var nextBeacon = _time.GetUtcNow() + s_beaconInterval;
-        while (!cancellationToken.IsCancellationRequested)
+        _nextBeacon = After(s_beaconInterval);
+        _sessions.Started(this);
+        try
         {
-            try
-            {
-                if (_time.GetUtcNow() >= nextBeacon)
-                {
-                    await PushBeaconsAsync(cancellationToken);
-                    nextBeacon = _time.GetUtcNow() + s_beaconInterval;
-                }
-
-                if (!await StepAsync(ReadLimit, cancellationToken))
-                    await WaitAsync(nextBeacon - _time.GetUtcNow(), cancellationToken);
-            }
-            catch (Exception e) when (StoreOutage.Is(e))
-            {
-                await Task.Delay(s_outagePause, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-            {
-                return;
-            }
+            await _pump.RunAsync(cancellationToken);
+        }
+        finally
+        {
+            _sessions.Stopped(this);
         }
     }
 
     /// <summary>One batch of every stream that is behind.</summary>
     /// <returns>Whether one is still behind.</returns>
-    public async Task<bool> StepAsync(int limit, CancellationToken cancellationToken)
+    public async ValueTask<bool> StepAsync(int limit, CancellationToken cancellationToken)
     {
         var behind = false;
-        foreach (var subscription in _subscriptions.Values)
+        foreach (var (_, subscription) in _subscriptions)
         {
             foreach (var stream in subscription.Streams)
             {
@@ -180,8 +160,15 @@ public sealed class Session : IDisposable
             return;
         using var timeout = new CancellationTokenSource(atMost, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
-        await _wake.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _pump.WaitAsync(either.Token);
         cancellationToken.ThrowIfCancellationRequested();
+    }
+
+    /// <summary>Wakes the session when its beacon is due or a pause is over.</summary>
+    internal void Sweep(long now)
+    {
+        if (now >= Volatile.Read(ref _nextBeacon) || (Volatile.Read(ref _pausedUntil) is > 0 and var until && now >= until))
+            _pump.Wake();
     }
 
     public void Dispose()
@@ -198,9 +185,43 @@ public sealed class Session : IDisposable
         _metrics.SessionsChanged(-1, _output.Kind);
     }
 
-    private async Task StepAsync(Subscription subscription, StreamPosition stream, int limit, CancellationToken cancellationToken)
+    /// <summary>What a wake-up does.</summary>
+    private async ValueTask<bool> StepOrBeaconAsync(CancellationToken cancellationToken)
     {
-        var events = await _store.ReadAsync(stream.Stream, stream.Position, stream.Since, limit, subscription.Scope, cancellationToken);
+        if (_pausedUntil > 0)
+        {
+            if (_time.GetTimestamp() < _pausedUntil)
+                return false;
+            Volatile.Write(ref _pausedUntil, 0);
+        }
+
+        try
+        {
+            if (_time.GetTimestamp() >= _nextBeacon)
+            {
+                Volatile.Write(ref _nextBeacon, After(s_beaconInterval));
+                await PushBeaconsAsync(cancellationToken);
+            }
+
+            return await StepAsync(ReadLimit, cancellationToken);
+        }
+        catch (Exception e) when (StoreOutage.Is(e))
+        {
+            Volatile.Write(ref _pausedUntil, After(s_outagePause));
+            return false;
+        }
+    }
+
+    private async ValueTask StepAsync(Subscription subscription, StreamPosition stream, int limit, CancellationToken cancellationToken)
+    {
+        if (subscription.TakesAll && stream.Position == stream.PushedThrough
+            && stream.Stream.TryReadBatch(subscription.App, subscription.Number, stream.Position, limit) is { } shared)
+        {
+            await PushAsync(stream, shared, shared.Events[^1], cancellationToken);
+            return;
+        }
+
+        var events = await ReadAsync(subscription, stream, limit, cancellationToken);
 
         // Positions are contiguous. If the next one is missing, it is gone from the log, and guessing past it would hide a loss.
         if (events is not [{ } first, ..] || first.Position != stream.Position + 1)
@@ -219,8 +240,7 @@ public sealed class Session : IDisposable
                 bytes += e.Json.Length;
             }
 
-            var last = e == events[^1];
-            if (last || bytes >= BatchBytes)
+            if (e == events[^1] || bytes >= BatchBytes)
             {
                 await MoveAsync(subscription, stream, e, matching, cancellationToken);
                 matching = [];
@@ -232,40 +252,57 @@ public sealed class Session : IDisposable
         }
     }
 
-    /// <summary>Pushes what matched up to <paramref name="through"/>, if anything did, and moves the position there.</summary>
-    private async Task MoveAsync(Subscription subscription, StreamPosition stream, StoredEvent through, List<StoredEvent> matching, CancellationToken cancellationToken)
+    /// <summary>From the tail, which everybody shares; or, for who is far behind, from the log.</summary>
+    private async ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(Subscription subscription, StreamPosition stream, int limit, CancellationToken cancellationToken)
     {
-        if (matching.Count > 0 || through.Position - stream.PushedThrough >= SilentEvents)
-        {
-            if (subscription.Ended)
-                return;
-            await _output.PushAsync(new EventBatch(subscription.App, subscription.Number, stream.Stream, stream.PushedThrough, through.Position, matching), cancellationToken);
-            stream.PushedThrough = through.Position;
-            _metrics.Pushed(matching.Count);
-            if (matching.Count > 0 && through.Position == stream.Head)
-                _metrics.PushLatency(_time.GetUtcNow() - matching[^1].RecordedAt);
-        }
-
-        stream.Position = through.Position;
-        stream.Since = through.RecordedAt;
-        stream.Advance(through.Position);
+        if (stream.Stream.TryRead(stream.Position, limit, out var events))
+            return events;
+        if (await stream.Stream.TryLoadAsync(_store, stream.Position, cancellationToken) && stream.Stream.TryRead(stream.Position, limit, out events))
+            return events;
+        return await _store.ReadAsync(stream.Stream.Name.Text, stream.Position, stream.Since, limit, subscription.Scope, cancellationToken);
     }
 
-    private async Task PushBeaconsAsync(CancellationToken cancellationToken)
+    /// <summary>Pushes what matched up to <paramref name="through"/>, if anything did, and moves the position there.</summary>
+    private async ValueTask MoveAsync(Subscription subscription, StreamPosition stream, StoredEvent through, List<StoredEvent> matching, CancellationToken cancellationToken)
     {
-        foreach (var subscription in _subscriptions.Values)
+        if (subscription.Ended)
+            return;
+        if (matching.Count > 0 || through.Position - stream.PushedThrough >= SilentEvents)
+        {
+            var batch = new EventBatch(subscription.App, subscription.Number, stream.Stream.Name.Text, stream.PushedThrough, through.Position, matching);
+            await PushAsync(stream, batch, through, cancellationToken);
+        }
+        else
+        {
+            stream.MoveTo(through, pushed: false);
+        }
+    }
+
+    private async ValueTask PushAsync(StreamPosition stream, EventBatch batch, StoredEvent through, CancellationToken cancellationToken)
+    {
+        await _output.PushAsync(batch, cancellationToken);
+        stream.MoveTo(through, pushed: true);
+        _metrics.Pushed(batch.Events.Count);
+        if (batch.Events.Count > 0 && !stream.IsBehind)
+            _metrics.PushLatency(_time.GetUtcNow() - batch.Events[^1].RecordedAt);
+    }
+
+    private async ValueTask PushBeaconsAsync(CancellationToken cancellationToken)
+    {
+        foreach (var (_, subscription) in _subscriptions)
         {
             foreach (var stream in subscription.Streams)
             {
                 if (subscription.Ended)
                     break;
-                await _output.PushAsync(new EventBatch(subscription.App, subscription.Number, stream.Stream, stream.PushedThrough, stream.Position, []), cancellationToken);
-                stream.PushedThrough = stream.Position;
+                await _output.PushAsync(
+                    new EventBatch(subscription.App, subscription.Number, stream.Stream.Name.Text, stream.PushedThrough, stream.Position, []), cancellationToken);
+                stream.Told();
             }
         }
     }
 
-    private async Task EndAsync(Subscription subscription, string reason, CancellationToken cancellationToken)
+    private async ValueTask EndAsync(Subscription subscription, string reason, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
@@ -286,17 +323,5 @@ public sealed class Session : IDisposable
         _metrics.SubscriptionsChanged((next is null ? 0 : 1) - (current is null ? 0 : 1));
     }
 
-    private void Wake()
-    {
-        if (_wake.CurrentCount > 0)
-            return;
-        try
-        {
-            _wake.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-            // Somebody else woke it at the same moment.
-        }
-    }
+    private long After(TimeSpan span) => _time.GetTimestamp() + (long)(span.TotalSeconds * _time.TimestampFrequency);
 }

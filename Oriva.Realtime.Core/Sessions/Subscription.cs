@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Feed;
 using Oriva.Realtime.Core.Storage;
@@ -6,17 +5,18 @@ using Oriva.Realtime.Core.Storage;
 namespace Oriva.Realtime.Core.Sessions;
 
 /// <summary>One app's streams on one session, each with its position.</summary>
-internal sealed class Subscription(string app, int number, ReadScope scope, IReadOnlyList<Interest> interests) : IDisposable
+internal sealed class Subscription(string app, int number, ReadScope scope, IReadOnlyList<Interest> interests, StreamFeed feed) : IDisposable
 {
-    private readonly List<IDisposable> _listening = [];
-
     public string App { get; } = app;
 
     public int Number { get; } = number;
 
     public ReadScope Scope { get; } = scope;
 
-    public ImmutableArray<StreamPosition> Streams { get; private set; } = [];
+    public IReadOnlyList<StreamPosition> Streams { get; private set; } = [];
+
+    /// <summary>Everything is sent, so batches can be shared with other sessions.</summary>
+    public bool TakesAll => interests.Count == 0;
 
     /// <summary>Replaced, unsubscribed or reset: nothing more of it is pushed.</summary>
     public bool Ended { get; private set; }
@@ -24,63 +24,60 @@ internal sealed class Subscription(string app, int number, ReadScope scope, IRea
     public bool Matches(StoredEvent e) => interests.Count == 0 || interests.Any(interest => interest.Matches(e));
 
     /// <summary>Listens first and learns positions afterwards, so that no advance falls between the two.</summary>
-    public void Listen(StreamFeed feed, IEnumerable<StreamName> streams, Action wake)
-    {
-        foreach (var name in streams)
-        {
-            var stream = new StreamPosition(name.Text);
-            Streams = Streams.Add(stream);
-            _listening.Add(feed.Listen(name.Text, advance =>
-            {
-                stream.Advance(advance.Head);
-                wake();
-            }));
-        }
-    }
+    public void Listen(IEnumerable<StreamName> streams, Action wake) =>
+        Streams = [.. streams.Select(name => new StreamPosition(feed, name, wake))];
 
     public void Dispose()
     {
         Ended = true;
-        _listening.ForEach(listening => listening.Dispose());
+        foreach (var stream in Streams)
+            stream.StopListening();
     }
 }
 
 /// <summary>How far a session has come in a stream.</summary>
-internal sealed class StreamPosition(string stream)
+internal sealed class StreamPosition : StreamListener
 {
-    private long _head;
+    private readonly StreamFeed _feed;
+    private readonly Action _wake;
 
-    public string Stream { get; } = stream;
+    public StreamPosition(StreamFeed feed, StreamName name, Action wake)
+    {
+        _feed = feed;
+        _wake = wake;
+        Stream = feed.Listen(name, this);
+    }
 
-    /// <summary>Read, filtered and, where something matched, pushed up to here.</summary>
-    public long Position { get; set; }
+    public ActiveStream Stream { get; }
+
+    /// <summary>Read, filtered and, where something matched, pushed up to here. −1 until its start is known.</summary>
+    public long Position { get; private set; } = -1;
 
     /// <summary>The client knows up to here: the <c>through</c> of the last batch.</summary>
-    public long PushedThrough { get; set; }
+    public long PushedThrough { get; private set; }
 
     /// <summary><c>recorded_at</c> at <see cref="Position"/>: nothing that follows is older, so older partitions need not be looked at.</summary>
-    public DateTimeOffset Since { get; set; } = DateTimeOffset.MinValue;
+    public DateTimeOffset Since { get; private set; } = DateTimeOffset.MinValue;
 
-    /// <summary>The newest position that is known to exist.</summary>
-    public long Head => Volatile.Read(ref _head);
+    public bool IsBehind => Position >= 0 && Stream.Head > Position;
 
-    public bool IsBehind => Head > Position;
-
-    public void Advance(long head)
+    public override void Wake()
     {
-        var seen = Volatile.Read(ref _head);
-        while (head > seen)
-        {
-            var before = Interlocked.CompareExchange(ref _head, head, seen);
-            if (before == seen)
-                return;
-            seen = before;
-        }
+        if (IsBehind)
+            _wake();
     }
 
-    public void StartAt(long position, DateTimeOffset since)
+    public void StopListening() => _feed.StopListening(Stream, this);
+
+    public void StartAt(long position, DateTimeOffset since) => (Position, PushedThrough, Since) = (position, position, since);
+
+    public void MoveTo(StoredEvent e, bool pushed)
     {
-        (Position, PushedThrough, Since) = (position, position, since);
-        Advance(position);
+        (Position, Since) = (e.Position, e.RecordedAt);
+        if (pushed)
+            PushedThrough = e.Position;
     }
+
+    /// <summary>The client was told where the session stands.</summary>
+    public void Told() => PushedThrough = Position;
 }

@@ -28,13 +28,13 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
         if (!faults.IsEmpty)
             return faults.ToFault();
 
-        var subscription = new Subscription(request.App, number, access.ScopeOfUser(caller, request.App), interests);
+        var subscription = new Subscription(request.App, number, access.ScopeOfUser(caller, request.App), interests, feed);
         try
         {
             StreamName[] names = [StreamName.OfApp(request.App), StreamName.OfUser(request.App, caller.Sub), .. topics.Select(topic => StreamName.OfTopic(request.App, topic))];
-            subscription.Listen(feed, names, wake);
+            subscription.Listen(names, wake);
             var honoured = await PlaceAsync(subscription, request.Cursor, from, cancellationToken);
-            var positions = subscription.Streams.ToDictionary(stream => stream.Stream, stream => stream.Position, StringComparer.Ordinal);
+            var positions = subscription.Streams.ToDictionary(stream => stream.Stream.Name.Text, stream => stream.Position, StringComparer.Ordinal);
             return (subscription, new SubscribeAnswer(request.App, number, epoch.Value, positions, Reset: !honoured));
         }
         catch
@@ -65,24 +65,24 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
     /// <returns>False: the cursor could not be honoured, and all streams start at their heads.</returns>
     private async Task<bool> PlaceAsync(Subscription subscription, Cursor? cursor, From from, CancellationToken cancellationToken)
     {
-        var heads = await store.ReadHeadsAsync([.. subscription.Streams.Select(stream => stream.Stream)], cancellationToken);
+        var heads = await store.ReadHeadsAsync([.. subscription.Streams.Select(stream => stream.Stream.Name.Text)], cancellationToken);
         var none = new StreamHead(0, DateTimeOffset.MinValue);
         var honoured = cursor is null || cursor.Epoch == epoch.Value;
         foreach (var stream in subscription.Streams)
         {
-            var head = heads.GetValueOrDefault(stream.Stream, none);
-            stream.Advance(head.Position);
-            if (honoured && cursor?.Streams.TryGetValue(stream.Stream, out var position) == true)
+            var head = heads.GetValueOrDefault(stream.Stream.Name.Text, none);
+            if (honoured && cursor?.Streams.TryGetValue(stream.Stream.Name.Text, out var position) == true)
                 honoured = await TryResumeAsync(stream, position, head, subscription.Scope, cancellationToken);
             else
                 await StartFreshAsync(stream, head, from, cancellationToken);
         }
 
+        feed.Announce(heads.Select(head => new StreamAdvance(head.Key, head.Value.Position)));
         if (!honoured)
         {
             foreach (var stream in subscription.Streams)
             {
-                var head = heads.GetValueOrDefault(stream.Stream, none);
+                var head = heads.GetValueOrDefault(stream.Stream.Name.Text, none);
                 stream.StartAt(head.Position, head.RecordedAt);
             }
         }
@@ -101,7 +101,7 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
 
         if (position > head.Position)
             return false;
-        var next = await store.ReadAsync(stream.Stream, position, DateTimeOffset.MinValue, limit: 1, scope, cancellationToken);
+        var next = await store.ReadAsync(stream.Stream.Name.Text, position, DateTimeOffset.MinValue, limit: 1, scope, cancellationToken);
         if (next is not [{ } first] || first.Position != position + 1)
             return false;
         stream.StartAt(position, first.RecordedAt);
@@ -110,7 +110,7 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
 
     private async Task StartFreshAsync(StreamPosition stream, StreamHead head, From from, CancellationToken cancellationToken)
     {
-        if (!from.Now && head.Position > 0 && await store.FindPositionBeforeAsync(stream.Stream, from.Time, cancellationToken) is { } before)
+        if (!from.Now && head.Position > 0 && await store.FindPositionBeforeAsync(stream.Stream.Name.Text, from.Time, cancellationToken) is { } before)
             stream.StartAt(before, from.Time);
         else
             stream.StartAt(head.Position, head.RecordedAt);

@@ -62,7 +62,26 @@ internal sealed record AppendGroup(
 
 /// <param name="Offset">Its position is the stream's new head plus this; 0 for the last of the group in its stream.</param>
 /// <param name="IsSource">The event itself, which gets the receipt; false for a copy in another app's stream.</param>
-internal sealed record AppendRow(NewEvent Event, StreamName Stream, int Offset, bool IsSource);
+internal sealed record AppendRow(NewEvent Event, StreamName Stream, int Offset, bool IsSource)
+{
+    /// <summary>The event as it stands in the log once its stream has this head.</summary>
+    public StoredEvent ToStored(StreamHead head) => new()
+    {
+        Id = Event.Id,
+        Source = Event.Source,
+        Type = Event.Type,
+        Data = Event.Data,
+        UserId = Event.UserId,
+        Topic = Event.Topic,
+        Time = Event.Time,
+        Metadata = Event.Metadata,
+        Actor = Event.Actor,
+        App = Stream.App,
+        Stream = Stream.Text,
+        Position = head.Position + Offset,
+        RecordedAt = head.RecordedAt,
+    };
+}
 
 internal sealed record StreamGrowth(StreamName Stream, int Count);
 

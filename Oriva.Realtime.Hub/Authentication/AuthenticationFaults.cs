@@ -1,5 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
-using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.IdentityModel.Tokens;
 using Oriva.Realtime.Core;
@@ -28,15 +26,6 @@ internal static class AuthenticationFaults
         SecurityTokenInvalidSignatureException => Unauthenticated("The token is not signed with a key that is trusted here."),
         _ => Unauthenticated("The token is not valid."),
     };
-
-    /// <summary>A token signed with an unknown key, while the provider does not say which keys it has now.</summary>
-    public static bool MayBeGood(Exception failure, JwtBearerOptions scheme, [NotNullWhen(true)] out SigningKeysUnavailableException? unavailable)
-    {
-        unavailable = failure is SecurityTokenSignatureKeyNotFoundException && scheme.ConfigurationManager is SigningKeys { AreStale: true }
-            ? new SigningKeysUnavailableException(scheme.TokenValidationParameters.ValidIssuer ?? "the identity provider", failure)
-            : null;
-        return unavailable is not null;
-    }
 
     public static ProblemHttpResult ToProblem(Fault fault)
     {

@@ -23,7 +23,6 @@ internal static class AuthenticationSetup
         // Not by AddJwtBearer, which would also believe the keys of the section Authentication:Schemes, in every environment.
         services.AddSingleton<BearerSchemes>();
         services.AddSingleton<IConfigureOptions<JwtBearerOptions>>(provider => provider.GetRequiredService<BearerSchemes>());
-        services.AddSingleton<IPostConfigureOptions<JwtBearerOptions>, JwtBearerPostConfigureOptions>();
         var authentication = services.AddAuthentication(BearerSchemes.Default)
             .AddScheme<JwtBearerOptions, JwtBearerHandler>(BearerSchemes.Default, configureOptions: null);
         if (builder.Environment.IsDevelopment())

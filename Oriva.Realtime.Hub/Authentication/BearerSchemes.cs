@@ -32,6 +32,10 @@ internal sealed class BearerSchemes(
 
     public string Select(string token) => userJwts?.Issued(token) == true ? Development : Default;
 
+    /// <summary>Why a token was not accepted. That its key is unknown proves nothing while the provider does not say which keys it has now.</summary>
+    public static Exception Explain(Exception failure, JwtBearerOptions scheme) =>
+        failure is SecurityTokenSignatureKeyNotFoundException && scheme.ConfigurationManager is SigningKeys { Failure: { } outage } ? outage : failure;
+
     public void Configure(JwtBearerOptions options) => Configure(Default, options);
 
     public void Configure(string? name, JwtBearerOptions options)
@@ -121,14 +125,14 @@ internal sealed class BearerSchemes(
 
     private static Task FailAsync(AuthenticationFailedContext context)
     {
-        if (AuthenticationFaults.MayBeGood(context.Exception, context.Options, out var unavailable))
-            context.Fail(unavailable);
+        if (Explain(context.Exception, context.Options) is SigningKeysUnavailableException outage)
+            context.Fail(outage);
         return Task.CompletedTask;
     }
 
     private Task IdentifyAsync(TokenValidatedContext context)
     {
-        var outcome = callers.Read((JsonWebToken)context.SecurityToken);
+        var outcome = callers.Read((JsonWebToken)context.SecurityToken, context.Scheme.Name);
         if (outcome.Fault is { } fault)
             context.Fail(new TokenRefusedException(fault.Message));
         else

@@ -18,8 +18,9 @@ internal sealed class CallerReader(IOptions<AuthOptions> options)
 
     private readonly ClaimNames _claims = options.Value.Claims;
 
+    /// <param name="scheme">Which of the <see cref="BearerSchemes"/> has checked the token.</param>
     /// <returns>The caller, or a fault whose message may be shown to the token's holder.</returns>
-    public Outcome<Caller> Read(JsonWebToken token)
+    public Outcome<Caller> Read(JsonWebToken token, string scheme)
     {
         JsonDocument document;
         try
@@ -33,20 +34,21 @@ internal sealed class CallerReader(IOptions<AuthOptions> options)
 
         using (document)
         {
-            return Read(document.RootElement, token.ValidTo);
+            return Read(document.RootElement, token.ValidTo, scheme);
         }
     }
 
-    private Outcome<Caller> Read(JsonElement payload, DateTime validTo)
+    private Outcome<Caller> Read(JsonElement payload, DateTime validTo, string scheme)
     {
         var sub = ReadText(payload, _claims.Sub, Names.MaxIdLength);
         if (!Names.IsId(sub))
             return AuthenticationFaults.Unauthenticated($"The token's '{_claims.Sub}' must be a user id: 1 to 128 printable characters without space or '/'.");
 
         string[] apps = [.. ReadNames(payload, _claims.Apps).Where(Names.IsApp)];
-        string[] roles = [.. ReadNames(payload, _claims.Roles).Where(role => role is Caller.PublisherRole or Caller.AdminRole)];
+        var roles = ReadNames(payload, _claims.Roles).Concat(scheme == BearerSchemes.Development ? ReadNames(payload, UserJwts.RoleClaim) : [])
+            .Where(role => role is Caller.PublisherRole or Caller.AdminRole).Distinct(StringComparer.Ordinal);
         string[] topics = [.. ReadNames(payload, _claims.Topics).Where(IsTopicClaim)];
-        return new Caller(sub!, apps, roles, topics)
+        return new Caller(sub!, apps, [.. roles], topics)
         {
             ExpiresAt = new DateTimeOffset(validTo, TimeSpan.Zero),
             Email = ReadText(payload, _claims.Email, LongestEmail),
@@ -67,7 +69,8 @@ internal sealed class CallerReader(IOptions<AuthOptions> options)
         IEnumerable<string> names = ClaimPath.Find(payload, path) switch
         {
             { ValueKind: JsonValueKind.String } text => text.GetString()!.Split([' ', ','], StringSplitOptions.RemoveEmptyEntries),
-            { ValueKind: JsonValueKind.Array } array => array.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(item => item.GetString()!),
+            { ValueKind: JsonValueKind.Array } array =>
+                array.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(item => item.GetString()!),
             _ => [],
         };
         return names.Distinct(StringComparer.Ordinal);

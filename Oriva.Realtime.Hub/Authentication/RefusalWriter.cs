@@ -6,7 +6,9 @@ using Oriva.Realtime.Core;
 
 namespace Oriva.Realtime.Hub.Authentication;
 
-/// <summary>Adds the problem+json body to 401 (whose <c>WWW-Authenticate</c> stays as the scheme wrote it) and 403, and answers 503 where 401 would be a guess.</summary>
+/// <summary>
+/// Adds the problem+json body to 401 (whose <c>WWW-Authenticate</c> stays as the scheme wrote it) and 403, and answers 503 where 401 would be a guess.
+/// </summary>
 internal sealed class RefusalWriter : IAuthorizationMiddlewareResultHandler
 {
     private readonly AuthorizationMiddlewareResultHandler _default = new();

@@ -33,13 +33,13 @@ internal sealed partial class SigningKeys(
     // The end of the last fetch, whatever its outcome.
     private long _fetchedAt;
 
-    /// <summary>The last fetch failed, so that a key which is not known here may be a good one.</summary>
-    public bool AreStale
+    /// <summary>Set when the last fetch failed, so that a key which is not known here may be a good one.</summary>
+    public SigningKeysUnavailableException? Failure
     {
         get
         {
             lock (_lock)
-                return _failure is not null;
+                return _failure;
         }
     }
 

@@ -8,7 +8,9 @@ namespace Oriva.Realtime.Hub.Authentication;
 
 internal sealed record IssuedToken(string Token, DateTimeOffset ExpiresAt);
 
-/// <summary>Signs tokens with the symmetric key, for development and for back ends without an identity provider. The claims stand where this service reads them.</summary>
+/// <summary>
+/// Signs tokens with the symmetric key, for development and for back ends without an identity provider. The claims stand where this service reads them.
+/// </summary>
 internal sealed class TokenIssuer(IOptions<AuthOptions> options, TimeProvider time)
 {
     private readonly AuthOptions _auth = options.Value;

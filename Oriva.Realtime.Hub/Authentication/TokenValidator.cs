@@ -12,7 +12,8 @@ internal sealed class TokenValidator(IOptionsMonitor<JwtBearerOptions> schemes, 
     /// <returns>The caller, or <c>unauthenticated</c>, or <c>unavailable</c> when the keys cannot be had.</returns>
     public async Task<Outcome<Caller>> ValidateAsync(string token, CancellationToken cancellationToken)
     {
-        var scheme = schemes.Get(selector.Select(token));
+        var name = selector.Select(token);
+        var scheme = schemes.Get(name);
         var parameters = scheme.TokenValidationParameters.Clone();
         if (scheme.ConfigurationManager is SigningKeys keys)
         {
@@ -29,8 +30,8 @@ internal sealed class TokenValidator(IOptionsMonitor<JwtBearerOptions> schemes, 
         }
 
         var result = await scheme.TokenHandlers.Single().ValidateTokenAsync(token, parameters);
-        if (result.IsValid)
-            return callers.Read((JsonWebToken)result.SecurityToken);
-        return AuthenticationFaults.From(AuthenticationFaults.MayBeGood(result.Exception, scheme, out var unavailable) ? unavailable : result.Exception);
+        return result.IsValid
+            ? callers.Read((JsonWebToken)result.SecurityToken, name)
+            : AuthenticationFaults.From(BearerSchemes.Explain(result.Exception, scheme));
     }
 }

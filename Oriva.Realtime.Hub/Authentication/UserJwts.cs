@@ -5,10 +5,13 @@ namespace Oriva.Realtime.Hub.Authentication;
 
 /// <summary>
 /// Tokens of <c>dotnet user-jwts create</c>, in Development only. The tool keeps its key in the user secrets and the audiences in
-/// <c>appsettings.Development.json</c>; both are read anew for each token, so that the first one needs no restart.
+/// <c>appsettings.Development.json</c>; both are read anew for each token, so that a running node follows the tool.
 /// </summary>
 internal sealed class UserJwts(IConfiguration configuration)
 {
+    /// <summary>What its option <c>--role</c> writes.</summary>
+    public const string RoleClaim = "role";
+
     private static readonly JsonWebTokenHandler s_handler = new();
 
     private readonly IConfigurationSection _scheme = configuration.GetSection("Authentication:Schemes:Bearer");

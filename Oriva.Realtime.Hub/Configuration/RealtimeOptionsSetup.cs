@@ -6,7 +6,9 @@ using Oriva.Realtime.Hub.Authentication;
 
 namespace Oriva.Realtime.Hub.Configuration;
 
-/// <summary>Where each option comes from, and what it is when nobody said. Relative paths start at the content root, from wherever the process was started.</summary>
+/// <summary>
+/// Where each option comes from, and what it is when nobody said. Relative paths start at the content root, from wherever the process was started.
+/// </summary>
 internal static class RealtimeOptionsSetup
 {
     /// <summary>Checks all settings and binds them.</summary>

@@ -25,7 +25,8 @@ internal static class SettingsShape
         {
             if (!properties.TryGetValue(child.Key, out var property))
             {
-                faults.Add($"{child.Path} is not a setting; {section.Path} has {string.Join(", ", properties.Values.Select(known => known.Name).Order(StringComparer.Ordinal))}.");
+                var known = properties.Values.Select(other => other.Name).Order(StringComparer.Ordinal);
+                faults.Add($"{child.Path} is not a setting; {section.Path} has {string.Join(", ", known)}.");
                 continue;
             }
 

@@ -90,7 +90,7 @@ public sealed class CursorTests
     [Fact]
     public void HugeText_IsRefusedUnread()
     {
-        var json = $$"""{"epoch":"{{new string('e', 64 * 1024)}}","streams":{}}""";
+        var json = $$$"""{"epoch":"{{{new string('e', 64 * 1024)}}}","streams":{}}""";
 
         Cursor.FromText(Base64Url.EncodeToString(Encoding.UTF8.GetBytes(json))).ShouldBeNull();
     }

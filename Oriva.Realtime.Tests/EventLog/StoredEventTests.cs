@@ -28,8 +28,10 @@ public sealed class StoredEventTests
         };
 
         Text(stored).ShouldBe(
-            """{"id":"m-7","source":"live-mixers","type":"mix.published","data":{"mixId":"7"},"userId":"ada","topic":"room-1","time":"2026-01-31T12:00:00Z","""
-            + """"metadata":{"correlationId":"c"},"actor":"backend","app":"work-buddy","stream":"work-buddy/users/ada","seq":42,"recordedAt":"2026-01-31T12:00:00.123456Z"}""");
+            """
+            {"id":"m-7","source":"live-mixers","type":"mix.published","data":{"mixId":"7"},"userId":"ada","topic":"room-1","time":"2026-01-31T12:00:00Z",
+            "metadata":{"correlationId":"c"},"actor":"backend","app":"work-buddy","stream":"work-buddy/users/ada","seq":42,"recordedAt":"2026-01-31T12:00:00.123456Z"}
+            """.ReplaceLineEndings(""));
     }
 
     [Fact]
@@ -79,8 +81,8 @@ public sealed class StoredEventTests
     {
         var stored = TestEvents.Stored();
 
-        stored.Json.ShouldBe(stored.Json);
-        stored.Json.Span.Overlaps(stored.Json.Span).ShouldBeTrue();
+        // ReadOnlyMemory is equal when it is the same place in memory.
+        stored.Json.Equals(stored.Json).ShouldBeTrue();
     }
 
     [Theory]

@@ -15,6 +15,7 @@ internal sealed class CollectingOutput : ISessionOutput
     private readonly List<(string App, string Reason)> _resets = [];
     private readonly Dictionary<(string App, int Subscription, string Stream), (long First, long Through)> _chains = [];
     private readonly Dictionary<string, int> _newest = [];
+    private readonly Dictionary<string, long> _last = [];
     private int _outstanding;
 
     public string Kind => "test";
@@ -43,6 +44,13 @@ internal sealed class CollectingOutput : ISessionOutput
             lock (_lock)
                 return [.. _resets];
         }
+    }
+
+    /// <summary>The position of the newest event of a stream; 0: none came.</summary>
+    public long LastIn(string stream)
+    {
+        lock (_lock)
+            return _last.GetValueOrDefault(stream);
     }
 
     public IReadOnlyList<long> PositionsIn(string stream) => [.. Events.Where(e => e.Stream == stream).Select(e => e.Position)];
@@ -95,7 +103,7 @@ internal sealed class CollectingOutput : ISessionOutput
             if (ExpectsEveryPosition)
                 e.Position.ShouldBe(last + 1, $"{batch.Stream}: a position was passed over");
             e.Position.ShouldBeGreaterThan(last, $"{batch.Stream}: out of order");
-            last = e.Position;
+            last = _last[batch.Stream] = e.Position;
         }
 
         batch.Through.ShouldBeGreaterThanOrEqualTo(last);

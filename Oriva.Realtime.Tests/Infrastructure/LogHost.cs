@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -170,6 +171,8 @@ internal sealed class LogHost : IAsyncDisposable
         }
         finally
         {
+            if (Database.SqliteConnectionString is { } sqlite)
+                SqliteConnection.ClearPool(new SqliteConnection(sqlite));
             if (_host is IAsyncDisposable host)
                 await host.DisposeAsync();
         }

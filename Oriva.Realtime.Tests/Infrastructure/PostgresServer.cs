@@ -1,5 +1,4 @@
 using Npgsql;
-using Oriva.Realtime.Core.Storage;
 
 namespace Oriva.Realtime.Tests.Infrastructure;
 

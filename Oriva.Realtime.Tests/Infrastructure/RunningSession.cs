@@ -38,8 +38,7 @@ internal sealed class RunningSession : IAsyncDisposable
     /// <summary>Waits until the client has a stream's events up to a position.</summary>
     public async Task ReachAsync(string stream, long position, TimeSpan? within = null)
     {
-        await Waiting.Eventually($"the session of {stream} reaches {position}; it has {Output.PositionsIn(stream).LastOrDefault()}",
-            () => _running.IsFaulted || Output.PositionsIn(stream).LastOrDefault() >= position, within);
+        await Waiting.Eventually($"a session has {stream} up to {position}", () => _running.IsFaulted || Output.LastIn(stream) >= position, within);
         if (_running.IsFaulted)
             await _running;
     }

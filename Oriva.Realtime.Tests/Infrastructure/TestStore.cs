@@ -1,7 +1,6 @@
 using System.Data.Common;
 using Microsoft.Data.Sqlite;
 using Npgsql;
-using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Storage;
 
 [assembly: AssemblyFixture(typeof(Oriva.Realtime.Tests.Infrastructure.TestRunEnd))]
@@ -157,7 +156,6 @@ internal sealed class SqliteStore : TestStore
 
     public override ValueTask DisposeAsync()
     {
-        SqliteConnection.ClearAllPools();
         Directory.Delete(_folder, recursive: true);
         return ValueTask.CompletedTask;
     }

@@ -33,9 +33,9 @@ internal static class Waiting
         {
             await task.WaitAsync(within ?? s_deadline, TimeProvider.System, TestContext.Current.CancellationToken);
         }
-        catch (TimeoutException) when (!task.IsCompleted)
+        catch (TimeoutException e) when (!task.IsCompleted)
         {
-            throw new ShouldAssertException($"Not within {(within ?? s_deadline).TotalSeconds} s: {what}");
+            throw new ShouldAssertException($"Not within {(within ?? s_deadline).TotalSeconds} s: {what}", e);
         }
     }
 }

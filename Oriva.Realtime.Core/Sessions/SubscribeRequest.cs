@@ -3,11 +3,6 @@ using Oriva.Realtime.Core.EventLog;
 
 namespace Oriva.Realtime.Core.Sessions;
 
-/// <summary>The events of a stream with <c>after &lt; seq ≤ through</c> that match; empty when it only moves the position.</summary>
-/// <param name="Subscription">Counts the <c>Subscribe</c> calls for that app on this connection; batches of an older number are ignored.</param>
-/// <param name="After">The <paramref name="Through"/> of the batch before on this subscription and stream, so that a client sees at once whether it missed one.</param>
-public sealed record EventBatch(string App, int Subscription, string Stream, long After, long Through, IReadOnlyList<StoredEvent> Events);
-
 /// <summary>What <c>Subscribe</c> takes.</summary>
 /// <param name="Cursor">Resumes after these positions.</param>
 /// <param name="From">Where a stream starts that the cursor lacks: <c>now</c> (default), <c>start</c> or a time.</param>

@@ -1,0 +1,263 @@
+using Oriva.Realtime.Core.EventLog;
+using Oriva.Realtime.Core.Storage;
+
+namespace Oriva.Realtime.Core.Feed;
+
+/// <summary>Somebody who follows a stream on this node.</summary>
+internal abstract class StreamListener
+{
+    /// <summary>Its place in the stream's list; the stream's own.</summary>
+    internal int Index { get; set; }
+
+    /// <summary>The stream has grown. Called often and by any thread: it must not block.</summary>
+    public abstract void Wake();
+}
+
+/// <summary>
+/// A stream with listeners on this node: how far it has grown, who follows it, and its tail, the newest events, so that a thousand sessions that are up to
+/// date cost the store one read, or none when the events were appended here.
+/// </summary>
+/// <remarks>
+/// The tail is a cache of the log and nothing more: contiguous, possibly empty, and dropped whenever something does not follow on. Whoever stands before it
+/// reads the log.
+/// </remarks>
+internal sealed class ActiveStream(StreamName name, TailBudget budget)
+{
+    private const int MostEvents = 512;
+    private const int MostBytes = 1024 * 1024;
+    private const int LoadLimit = 256;
+    private const int SharedBatches = 8;
+    private const int WakeChunk = 128;
+
+    private readonly Lock _lock = new();
+    private readonly List<StreamListener> _listeners = [];
+    private readonly Queue<StoredEvent> _tail = new();
+    private readonly EventBatch?[] _shared = new EventBatch?[SharedBatches];
+    private int _nextShared;
+    private int _tailBytes;
+    private long _head;
+    private long _grewAt;
+    private Task? _loading;
+
+    public StreamName Name { get; } = name;
+
+    /// <summary>The newest position that is known to exist.</summary>
+    public long Head => Volatile.Read(ref _head);
+
+    /// <summary>The last listener has left, and the feed no longer knows it.</summary>
+    public bool IsRetired { get; private set; }
+
+    public bool TryAdd(StreamListener listener)
+    {
+        lock (_lock)
+        {
+            if (IsRetired)
+                return false;
+            listener.Index = _listeners.Count;
+            _listeners.Add(listener);
+            return true;
+        }
+    }
+
+    /// <returns>True: nobody is left, and the stream is retired.</returns>
+    public bool Remove(StreamListener listener)
+    {
+        StreamListener moved;
+        lock (_lock)
+        {
+            // The last one takes the place. A waking in progress may have passed that place, so the moved one is woken for certain.
+            moved = _listeners[^1];
+            _listeners[listener.Index] = moved;
+            moved.Index = listener.Index;
+            _listeners.RemoveAt(_listeners.Count - 1);
+            if (_listeners.Count == 0)
+            {
+                IsRetired = true;
+                ClearTail();
+                return true;
+            }
+        }
+
+        if (moved != listener)
+            moved.Wake();
+        return false;
+    }
+
+    /// <summary>Takes note of a new head, and of the events up to it where they are at hand.</summary>
+    /// <returns>Whether the stream has grown, so that its listeners are to be woken.</returns>
+    public bool Advance(long head, IReadOnlyList<StoredEvent>? events, long now)
+    {
+        lock (_lock)
+        {
+            if (events is { Count: > 0 })
+                Keep(events);
+            _grewAt = now;
+            if (head <= _head)
+                return false;
+            Volatile.Write(ref _head, head);
+            return true;
+        }
+    }
+
+    /// <summary>Wakes all listeners, a few at a time, so that others can come and go meanwhile.</summary>
+    public void WakeListeners()
+    {
+        var chunk = new StreamListener[WakeChunk];
+        for (var next = 0; ; next += WakeChunk)
+        {
+            int count;
+            lock (_lock)
+            {
+                count = Math.Clamp(_listeners.Count - next, 0, WakeChunk);
+                _listeners.CopyTo(next > _listeners.Count ? 0 : next, chunk, 0, count);
+            }
+
+            for (var i = 0; i < count; i++)
+                chunk[i].Wake();
+            if (count < WakeChunk)
+                return;
+        }
+    }
+
+    /// <summary>The events after a position, when the tail has them.</summary>
+    public bool TryRead(long after, int limit, out IReadOnlyList<StoredEvent> events)
+    {
+        lock (_lock)
+        {
+            if (!Holds(after))
+            {
+                events = [];
+                return false;
+            }
+
+            events = [.. _tail.Skip((int)(after + 1 - _tail.Peek().Position)).Take(limit)];
+            return true;
+        }
+    }
+
+    /// <summary>A batch of all events after a position, when the tail has them. Sessions that stand at the same place get the same instance, and so share its encoding.</summary>
+    public EventBatch? TryReadBatch(string app, int subscription, long after, int limit)
+    {
+        lock (_lock)
+        {
+            if (!Holds(after))
+                return null;
+            var through = Math.Min(_tail.Peek().Position + _tail.Count - 1, after + limit);
+            foreach (var shared in _shared)
+            {
+                if (shared is not null && shared.After == after && shared.Through == through && shared.Subscription == subscription)
+                    return shared;
+            }
+
+            List<StoredEvent> events = [.. _tail.Skip((int)(after + 1 - _tail.Peek().Position)).Take((int)(through - after))];
+            return _shared[_nextShared++ % SharedBatches] = new EventBatch(app, subscription, Name.Text, after, through, events);
+        }
+    }
+
+    /// <summary>Brings the tail up to the head by one read of the log, whoever and however many ask for it. For positions at the tail's end, or near the head.</summary>
+    /// <returns>False: the position is too far back for the tail; read the log.</returns>
+    public async ValueTask<bool> TryLoadAsync(EventStore store, long after, CancellationToken cancellationToken)
+    {
+        Task loading;
+        lock (_lock)
+        {
+            var end = _tail.Count > 0 ? _tail.Peek().Position + _tail.Count - 1 : after;
+            if (after != end || _head - after > LoadLimit)
+                return false;
+            loading = _loading ??= LoadAsync(store, after);
+        }
+
+        await loading.WaitAsync(cancellationToken);
+        return true;
+    }
+
+    /// <summary>Gives back the memory of a tail that nothing was added to since.</summary>
+    public void Trim(long grewBefore)
+    {
+        lock (_lock)
+        {
+            if (_grewAt < grewBefore && _tail.Count > 0)
+                ClearTail();
+        }
+    }
+
+    private async Task LoadAsync(EventStore store, long after)
+    {
+        await Task.Yield(); // not under the caller's lock
+        try
+        {
+            // As somebody who may see this stream and no other: the listeners were judged when they came.
+            var scope = new ReadScope(Name.UserId ?? "", [Name.App], Name.Topic is null ? [] : [$"{Name.App}/{Name.Topic}"], Whole: false);
+            var events = await store.ReadAsync(Name.Text, after, DateTimeOffset.MinValue, LoadLimit, scope, CancellationToken.None);
+            lock (_lock)
+                Keep(events);
+        }
+        finally
+        {
+            lock (_lock)
+                _loading = null;
+        }
+    }
+
+    private bool Holds(long after) => _tail.Count > 0 && after >= _tail.Peek().Position - 1 && after < _tail.Peek().Position + _tail.Count - 1;
+
+    /// <summary>Under the lock.</summary>
+    private void Keep(IReadOnlyList<StoredEvent> events)
+    {
+        if (_listeners.Count == 0)
+            return;
+        foreach (var e in events)
+        {
+            if (_tail.Count > 0)
+            {
+                var end = _tail.Peek().Position + _tail.Count - 1;
+                if (e.Position <= end)
+                    continue;
+                if (e.Position != end + 1)
+                    ClearTail();
+            }
+
+            var bytes = e.Size;
+            if (!budget.TryTake(bytes))
+            {
+                ClearTail();
+                return;
+            }
+
+            _tail.Enqueue(e);
+            _tailBytes += bytes;
+            while (_tail.Count > MostEvents || (_tailBytes > MostBytes && _tail.Count > 1))
+            {
+                var oldest = _tail.Dequeue().Size;
+                _tailBytes -= oldest;
+                budget.GiveBack(oldest);
+            }
+        }
+    }
+
+    private void ClearTail()
+    {
+        budget.GiveBack(_tailBytes);
+        _tailBytes = 0;
+        _tail.Clear();
+        Array.Clear(_shared);
+    }
+}
+
+/// <summary>What all tails of a node may hold together; past it, sessions read the log.</summary>
+internal sealed class TailBudget
+{
+    private const long MostBytes = 128 * 1024 * 1024;
+
+    private long _taken;
+
+    public bool TryTake(int bytes)
+    {
+        if (Interlocked.Add(ref _taken, bytes) <= MostBytes)
+            return true;
+        Interlocked.Add(ref _taken, -bytes);
+        return false;
+    }
+
+    public void GiveBack(int bytes) => Interlocked.Add(ref _taken, -bytes);
+}

@@ -1,0 +1,33 @@
+using System.Collections.Concurrent;
+using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.Diagnostics;
+using Oriva.Realtime.Core.Storage;
+
+namespace Oriva.Realtime.Core.Sessions;
+
+/// <summary>Opens sessions.</summary>
+public sealed class SessionFactory
+{
+    private readonly SubscriptionStarter _starter;
+    private readonly EventStore _store;
+    private readonly RealtimeMetrics _metrics;
+    private readonly TimeProvider _time;
+    private readonly ConcurrentDictionary<Session, byte> _running = new();
+
+    internal SessionFactory(SubscriptionStarter starter, EventStore store, RealtimeMetrics metrics, TimeProvider time)
+    {
+        _starter = starter;
+        _store = store;
+        _metrics = metrics;
+        _time = time;
+    }
+
+    /// <summary>Sessions that push on their own, for the sweeper.</summary>
+    internal IEnumerable<Session> Running => _running.Keys;
+
+    public Session Open(Caller caller, ISessionOutput output) => new(caller, output, this, _starter, _store, _metrics, _time);
+
+    internal void Started(Session session) => _running.TryAdd(session, 0);
+
+    internal void Stopped(Session session) => _running.TryRemove(session, out _);
+}

@@ -1,0 +1,23 @@
+using Microsoft.AspNetCore.SignalR;
+using Microsoft.AspNetCore.SignalR.Protocol;
+using Oriva.Realtime.Core.EventLog;
+using Oriva.Realtime.Core.Sessions;
+
+namespace Oriva.Realtime.Hub;
+
+/// <summary>
+/// Writes to one SignalR connection. It awaits the connection's own write, so that a slow reader holds up its session and nobody else; and a batch that
+/// several sessions get is encoded once a protocol.
+/// </summary>
+internal sealed class HubOutput(HubConnectionContext connection) : ISessionOutput
+{
+    public string Kind => "hub";
+
+    public ValueTask PushAsync(EventBatch batch, CancellationToken cancellationToken) =>
+        connection.WriteAsync(batch.GetOrEncode(static batch => Encode(nameof(IRealtimeClient.events), batch)), cancellationToken);
+
+    public ValueTask ResetAsync(string app, string reason, CancellationToken cancellationToken) =>
+        connection.WriteAsync(Encode(nameof(IRealtimeClient.reset), new SubscriptionReset(app, reason)), cancellationToken);
+
+    private static SerializedHubMessage Encode(string target, object argument) => new(new InvocationMessage(target, [argument]));
+}

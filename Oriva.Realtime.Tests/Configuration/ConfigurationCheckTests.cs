@@ -1,0 +1,116 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.FileProviders;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Hosting.Internal;
+using Oriva.Realtime.Hub.Configuration;
+
+namespace Oriva.Realtime.Tests.Configuration;
+
+public sealed class ConfigurationCheckTests
+{
+    private const string Secret = "a secret of the tests, 32 bytes and more";
+
+    // What a production needs at least.
+    private static readonly (string Key, string? Value)[] s_good = [("Storage:Provider", "Sqlite"), ("Auth:SymmetricKey", Secret)];
+
+    [Fact]
+    public void Development_NeedsNothing() => Find("Development").ShouldBeEmpty();
+
+    [Fact]
+    public void Production_NeedsAStoreAndAKey() => Find("Production", s_good).ShouldBeEmpty();
+
+    [Fact]
+    public void SettingsAtTheirLimits_AreGood() => Find("Production",
+    [
+        ("Storage:Provider", "postgres"), ("ConnectionStrings:Postgres", "Host=db;Username=oriva;Password=p;Database=oriva"), ("Storage:MigrateAtStart", "true"),
+        ("Auth:Authority", "https://id.example/realms/x"), ("Auth:Issuer", "https://id.example"), ("Auth:Audience", "realtime"), ("Auth:JwksUri", ""),
+        ("Auth:Claims:Apps", "app_metadata.apps"), ("Auth:Claims:Sub", "email"), ("Auth:Claims:Email", "email"),
+        ("Limits:PayloadBytes", "65536"), ("Limits:PublishesPerSecond", "0"), ("EventLog:OutboxPoll", "00:00:01"), ("EventLog:OutboxLease", "00:00:30.5"),
+        ("Retention:Days", "3650"), ("Retention:Interval", "1.00:00:00"), ("Cors:Origins:0", "https://app.example.com"), ("Cors:Origins:1", "http://localhost:3000"),
+    ]).ShouldBeEmpty();
+
+    [Theory]
+    [InlineData("Storage:Provider", "Mongo", "Storage:Provider must be Sqlite or Postgres, not 'Mongo'.")]
+    [InlineData("Storage:Provider", "1", "Storage:Provider must be Sqlite or Postgres")]
+    [InlineData("Storage:Provider", "", "Storage:Provider must be Postgres or Sqlite; outside Development there is no default.")]
+    [InlineData("Storage:Provider", "Postgres", "ConnectionStrings:Postgres must be set")]
+    [InlineData("Storage:SqlitePath", "", "Storage:SqlitePath must not be empty.")]
+    [InlineData("Storage:MigrateAtStart", "yes", "Storage:MigrateAtStart must be true or false, not 'yes'.")]
+    [InlineData("Storage:PostgresConnectionString", "Host=x", "Storage:PostgresConnectionString is not a setting")]
+    [InlineData("Storage:Sqlitepaths", "x", "Storage:Sqlitepaths is not a setting; Storage has MigrateAtStart, Provider, SqlitePath.")]
+    [InlineData("ConnectionStrings:Postgres", "postgres://oriva:hush@db/oriva", "ConnectionStrings:Postgres must be of the form Host=")]
+    [InlineData("ConnectionStrings:Postgres", "Host=db;Port=many", "ConnectionStrings:Postgres must be of the form Host=")]
+    [InlineData("ConnectionStrings:Postgres", "Username=oriva", "ConnectionStrings:Postgres must be of the form Host=")]
+    [InlineData("Auth:SymmetricKey", "0123456789012345678901234567890", "Auth:SymmetricKey must be at least 32 bytes long.")]
+    [InlineData("Auth:SymmetricKey", "", "Auth:Authority, Auth:JwksUri or Auth:SymmetricKey must be set; outside Development no key is made.")]
+    [InlineData("Auth:Autority", "https://id.example", "Auth:Autority is not a setting; Auth has Audience, Authority, Claims, Issuer, JwksUri, SymmetricKey.")]
+    [InlineData("Auth:JwksUri", "https://id.example/keys", "Auth:JwksUri and Auth:SymmetricKey are set; only one of them may be.")]
+    [InlineData("Auth:Claims:App", "apps", "Auth:Claims:App is not a setting")]
+    [InlineData("Auth:Claims:Apps", "", "Auth:Claims:Apps must be a claim's name")]
+    [InlineData("Auth:Claims:Apps", "a..b", "Auth:Claims:Apps must be a claim's name")]
+    [InlineData("Retention:Days", "0", "Retention:Days must be a whole number from 1 to 3650, not '0'.")]
+    [InlineData("Retention:Days", "3651", "Retention:Days must be a whole number from 1 to 3650, not '3651'.")]
+    [InlineData("Retention:Days", "a month", "Retention:Days must be")]
+    [InlineData("Retention:Interval", "10", "Retention:Interval must be a time such as 00:00:05, up to 1.00:00:00, not '10'.")]
+    [InlineData("Limits:payloadbytes", "64k", "Limits:PayloadBytes must be a whole number from 1, not '64k'.")]
+    [InlineData("Limits:BatchEvents", "0", "Limits:BatchEvents must be a whole number from 1, not '0'.")]
+    [InlineData("Limits:BatchBytes:0", "5", "Limits:BatchBytes must be one value")]
+    [InlineData("Limits:PublishesPerSecond", "-1", "Limits:PublishesPerSecond must be a whole number from 0, not '-1'.")]
+    [InlineData("EventLog:ResolveTimeout", "00:00:00", "EventLog:ResolveTimeout must be a time")]
+    [InlineData("EventLog:ResolveTimeout", "-00:00:05", "EventLog:ResolveTimeout must be a time")]
+    [InlineData("EventLog:OutboxLease", "5:", "EventLog:OutboxLease must be a time")]
+    [InlineData("EventLog:OutboxLease", "2.00:00:00", "EventLog:OutboxLease must be a time")]
+    [InlineData("Apps:ManifestFolder", "no-such-folder", "Apps:ManifestFolder: there is no folder")]
+    [InlineData("Cors:Origins", "https://a.example,*", "Cors:Origins must be origins such as https://app.example.com, without a path; '*' is none.")]
+    [InlineData("Cors:Origins:0", "https://a.example/", "'https://a.example/' is none")]
+    [InlineData("Cors:Origins:0", "a.example", "'a.example' is none")]
+    public void WrongSetting_IsNamed(string key, string value, string expected)
+    {
+        var faults = Find("Production", [.. s_good.Where(setting => setting.Key != key), (key, value)]);
+
+        faults.ShouldHaveSingleItem().ShouldContain(expected);
+    }
+
+    [Theory]
+    [InlineData("Auth:Authority", "http://id.example")]
+    [InlineData("Auth:Authority", "id.example")]
+    [InlineData("Auth:Authority", "/realms/x")]
+    [InlineData("Auth:JwksUri", "file:///etc/keys")]
+    public void AddressOfKeys_MustBeAbsoluteAndHttps(string key, string value) =>
+        Find("Production", s_good[0], (key, value)).ShouldHaveSingleItem().ShouldStartWith(key + " must be an absolute https address.");
+
+    [Fact]
+    public void HttpForKeys_IsGoodEnough_InDevelopment() => Find("Development", ("Auth:JwksUri", "http://localhost:9000/keys")).ShouldBeEmpty();
+
+    [Fact]
+    public void Claims_CannotStandInOneAnother() =>
+        Find("Production", [.. s_good, ("Auth:Claims:Sub", "user"), ("Auth:Claims:Apps", "user.apps")]).ShouldHaveSingleItem().ShouldContain("exclude each other");
+
+    [Fact]
+    public void Faults_ComeAllAtOnce_WithoutSecrets()
+    {
+        var wrong = Should.Throw<ConfigurationException>(() => ConfigurationCheck.Run(
+            Configure(("Auth:SymmetricKey", "hush"), ("Limits:BatchEvents", "many"), ("Retention:Days", "0"), ("ConnectionStrings:Postgres", "Password=hush")),
+            Environment("Production")));
+
+        var lines = wrong.Message.Split(System.Environment.NewLine);
+        lines[0].ShouldBe("The configuration is wrong:");
+        lines[1..].ShouldAllBe(line => line.StartsWith("  - ", StringComparison.Ordinal));
+        foreach (var key in new[] { "Auth:SymmetricKey", "Limits:BatchEvents", "Retention:Days", "Storage:Provider", "ConnectionStrings:Postgres" })
+            lines.Count(line => line.StartsWith("  - " + key, StringComparison.Ordinal)).ShouldBe(1, key);
+        wrong.Message.ShouldNotContain("hush");
+    }
+
+    internal static IConfiguration Configure(params (string Key, string? Value)[] settings) =>
+        new ConfigurationBuilder().AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Key, setting.Value))).Build();
+
+    internal static IHostEnvironment Environment(string name, string? folder = null) => new HostingEnvironment
+    {
+        EnvironmentName = name,
+        ContentRootPath = folder ?? Path.GetTempPath(),
+        ContentRootFileProvider = new NullFileProvider(),
+    };
+
+    private static List<string> Find(string environment, params (string Key, string? Value)[] settings) =>
+        ConfigurationCheck.Find(Configure(settings), Environment(environment));
+}

@@ -1,0 +1,84 @@
+using System.Globalization;
+using Oriva.Realtime.Bench.Scenarios;
+
+namespace Oriva.Realtime.Bench;
+
+/// <summary>What the command line asks for.</summary>
+internal sealed record BenchOptions
+{
+    public const string Usage = """
+        Measures Oriva.Realtime beside a bare SignalR hub on this machine.
+
+          first              first figures: publish, unicast, fan-out to 1,000
+          smoke              the same, tiny: says that everything works, nothing about speed
+          bare --urls URLS   only the bare hub
+
+          --scenario NAMES   of publish, unicast, fanout; all
+          --rounds N         measured rounds of each case; 3
+          --seconds N        length of a round; 5
+          --warm-up N        seconds of load on each case before the first round; 3
+          --users N          connections; 1000
+          --postgres "…"     ours on a fresh database of this server, which is dropped afterwards; SQLite
+          --servers NAMES    of ours, bare; both
+          --write            write bench/RESULTS.md
+        """;
+
+    public Scale Scale { get; init; } = new();
+
+    public IReadOnlyList<string> Scenarios { get; init; } = Scenario.Names;
+
+    public int Rounds { get; init; } = 3;
+
+    public TimeSpan Duration { get; init; } = TimeSpan.FromSeconds(5);
+
+    public TimeSpan WarmUp { get; init; } = TimeSpan.FromSeconds(3);
+
+    public string? Postgres { get; init; }
+
+    public bool Ours { get; init; } = true;
+
+    public bool Bare { get; init; } = true;
+
+    public bool Write { get; init; }
+
+    /// <exception cref="BenchException">It is not understood.</exception>
+    public static BenchOptions Parse(ReadOnlySpan<string> args)
+    {
+        var options = args[0] switch
+        {
+            "first" => new BenchOptions(),
+            "smoke" => new BenchOptions { Scale = Scale.Smoke, Rounds = 1, Duration = TimeSpan.FromSeconds(0.3), WarmUp = TimeSpan.FromSeconds(0.1) },
+            var unknown => throw new BenchException($"'{unknown}' is not known.{Environment.NewLine}{Usage}"),
+        };
+        for (var i = 1; i < args.Length; i++)
+        {
+            var value = args[i] == "--write" ? "" : i + 1 < args.Length ? args[i + 1] : throw new BenchException($"{args[i]} needs a value.");
+            options = args[i] switch
+            {
+                "--scenario" => options with { Scenarios = Split(value, Scenario.Names) },
+                "--rounds" => options with { Rounds = (int)Number(value) },
+                "--seconds" => options with { Duration = TimeSpan.FromSeconds(Number(value)) },
+                "--warm-up" => options with { WarmUp = TimeSpan.FromSeconds(Number(value)) },
+                "--users" => options with { Scale = options.Scale with { Users = (int)Number(value) } },
+                "--postgres" => options with { Postgres = value },
+                "--servers" => options with { Ours = Split(value, "ours", "bare").Contains("ours"), Bare = Split(value, "ours", "bare").Contains("bare") },
+                "--write" => options with { Write = true },
+                var unknown => throw new BenchException($"'{unknown}' is not known.{Environment.NewLine}{Usage}"),
+            };
+            if (args[i] != "--write")
+                i++;
+        }
+
+        return options;
+    }
+
+    private static string[] Split(string value, params string[] known)
+    {
+        var names = value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        var unknown = names.Except(known, StringComparer.Ordinal).FirstOrDefault();
+        return unknown is null ? names : throw new BenchException($"'{unknown}' is none of {string.Join(", ", known)}.");
+    }
+
+    private static double Number(string value) =>
+        double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number > 0 ? number : throw new BenchException($"'{value}' is not a number above 0.");
+}

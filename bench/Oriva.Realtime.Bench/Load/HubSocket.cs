@@ -1,0 +1,150 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+
+namespace Oriva.Realtime.Bench.Load;
+
+/// <summary>
+/// A SignalR client on a plain socket: JSON over WebSocket without negotiation. It costs the machine a fraction of what the official client does, which
+/// leaves the rest to the server that is measured.
+/// </summary>
+internal sealed class HubSocket : IAsyncDisposable
+{
+    private static readonly byte[] s_ping = "{\"type\":6}\u001e"u8.ToArray();
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(20);
+
+    private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+    private readonly MessageBuffer _messages = new();
+    private readonly Inbox _inbox;
+
+    // Sends are few (set-up, pings) but may meet.
+    private readonly SemaphoreSlim _sending = new(1, 1);
+    private TaskCompletionSource<string>? _answer;
+    private Task _reading = Task.CompletedTask;
+    private volatile bool _disposed;
+
+    private HubSocket(Inbox inbox) => _inbox = inbox;
+
+    /// <param name="local">The address to connect from: one address has 28,000 ports to the same server.</param>
+    public static async Task<HubSocket> ConnectAsync(IPEndPoint server, IPAddress local, string path, string? token, Inbox inbox, CancellationToken cancellationToken)
+    {
+        var hub = new HubSocket(inbox);
+        try
+        {
+            hub._socket.Bind(new IPEndPoint(local, 0));
+            await hub._socket.ConnectAsync(server, cancellationToken);
+            await hub._socket.SendAsync(WebSocketFrame.EncodeUpgrade(server.ToString(), path, token), cancellationToken);
+            await hub.ReadUpgradeAsync(cancellationToken);
+            hub._answer = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+            hub._reading = hub.ReadAsync();
+            await hub.SendAsync("{\"protocol\":\"json\",\"version\":1}");
+            await hub.AnswerAsync(cancellationToken);
+            return hub;
+        }
+        catch
+        {
+            await hub.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Calls a hub method and waits for its result. One call at a time.</summary>
+    public async Task<JsonElement> InvokeAsync(string method, string arguments, CancellationToken cancellationToken)
+    {
+        _answer = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await SendAsync($$"""{"type":1,"invocationId":"1","target":"{{method}}","arguments":[{{arguments}}]}""");
+        var answer = JsonElement.Parse(await AnswerAsync(cancellationToken));
+        return answer.TryGetProperty("error", out var error)
+            ? throw new BenchException($"{method} was refused: {error.GetString()}")
+            : answer.TryGetProperty("result", out var result) ? result : default;
+    }
+
+    /// <summary>SignalR closes a connection that has sent nothing for 30 s.</summary>
+    public Task PingAsync() => SendAsync(WebSocketFrame.Text, s_ping);
+
+    /// <summary>A message, told apart by its type, which SignalR writes first: <c>{"type":N</c>.</summary>
+    public void Receive(ReadOnlySpan<byte> message, long now)
+    {
+        var type = message.StartsWith("{\"type\":"u8) && message.Length > 8 ? message[8] : (byte)0;
+        if (type == '1')
+            _inbox.Receive(message, now);
+        else if (type == '7')
+            _inbox.Fail("The server closed the connection: " + Encoding.UTF8.GetString(message));
+        else if (type is 0 or (byte)'3')
+            _answer?.TrySetResult(Encoding.UTF8.GetString(message));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _disposed = true;
+        _socket.Dispose();
+        await _reading;
+        _sending.Dispose();
+    }
+
+    private async Task ReadAsync()
+    {
+        try
+        {
+            while (!_messages.Closed)
+            {
+                var count = await _socket.ReceiveAsync(_messages.GetFree(), SocketFlags.None);
+                if (count == 0)
+                    break;
+                _messages.Advance(count, this, Clock.Now);
+                if (_messages.Pinged is { } payload)
+                {
+                    _messages.Pinged = null;
+                    await SendAsync(WebSocketFrame.Pong, payload);
+                }
+            }
+
+            Fail("The server closed the connection.");
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            Fail("The connection broke: " + e.Message);
+        }
+    }
+
+    private void Fail(string reason)
+    {
+        if (!_disposed)
+            _inbox.Fail(reason);
+        _answer?.TrySetException(new BenchException(reason));
+    }
+
+    private Task<string> AnswerAsync(CancellationToken cancellationToken) => _answer!.Task.WaitAsync(s_patience, cancellationToken);
+
+    private Task SendAsync(string message) => SendAsync(WebSocketFrame.Text, Encoding.UTF8.GetBytes(message + "\u001e"));
+
+    private async Task SendAsync(byte opcode, byte[] payload)
+    {
+        await _sending.WaitAsync();
+        try
+        {
+            await _socket.SendAsync(WebSocketFrame.Encode(opcode, payload));
+        }
+        finally
+        {
+            _sending.Release();
+        }
+    }
+
+    private async Task ReadUpgradeAsync(CancellationToken cancellationToken)
+    {
+        var buffer = new byte[4096];
+        var read = 0;
+        while (buffer.AsSpan(0, read).IndexOf("\r\n\r\n"u8) < 0)
+        {
+            var count = await _socket.ReceiveAsync(buffer.AsMemory(read), cancellationToken);
+            if (count == 0)
+                throw new BenchException("The server closed the connection during the upgrade.");
+            read += count;
+        }
+
+        if (!buffer.AsSpan().StartsWith("HTTP/1.1 101 "u8))
+            throw new BenchException("The upgrade was refused: " + Encoding.ASCII.GetString(buffer, 0, buffer.AsSpan(0, read).IndexOf((byte)'\r')));
+    }
+}

@@ -1,0 +1,40 @@
+using Oriva.Realtime.Bench.Load;
+using Oriva.Realtime.Bench.Servers;
+
+namespace Oriva.Realtime.Bench.Scenarios;
+
+/// <summary>A server, and the users that are connected to it where a scenario has any.</summary>
+internal sealed class Stage(Target target, Crowd? crowd) : IAsyncDisposable
+{
+    /// <summary>After a round's last publish, for what is still on its way.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    public Target Target { get; } = target;
+
+    public Crowd? Crowd { get; } = crowd;
+
+    public static async Task<Stage> SetAsync(Target target, bool withCrowd, CancellationToken cancellationToken) =>
+        new(target, withCrowd ? await target.GatherAsync(fromStart: false, cancellationToken) : null);
+
+    public async Task VerifyAsync(TimeSpan patience, CancellationToken cancellationToken)
+    {
+        if (Crowd is not null)
+            await Crowd.VerifyAsync(Target.Ledger, Target.Name, patience, cancellationToken);
+    }
+
+    /// <summary>What was published while nobody was connected: those who come afterwards get all of it, where it is kept.</summary>
+    public async Task VerifyByReplayAsync(CancellationToken cancellationToken)
+    {
+        if (!Target.KeepsEvents || Crowd is not null)
+            return;
+        await using var late = await Target.GatherAsync(fromStart: true, cancellationToken);
+        await late.VerifyAsync(Target.Ledger, Target.Name + ", replayed", Patience, cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Crowd is not null)
+            await Crowd.DisposeAsync();
+        await Target.DisposeAsync();
+    }
+}

@@ -1,0 +1,35 @@
+using System.Net;
+using Oriva.Realtime.Bench.Load;
+
+namespace Oriva.Realtime.Bench.Servers;
+
+/// <summary>The bare SignalR hub of this program.</summary>
+internal sealed class BareTarget(ServerProcess server, int users) : Target(server, users)
+{
+    public override string Name => "bare SignalR";
+
+    public override bool KeepsEvents => false;
+
+    public static async Task<BareTarget> StartAsync(string folder, int users, CancellationToken cancellationToken)
+    {
+        string[] arguments = [typeof(BareTarget).Assembly.Location, "bare", "--urls", "{urls}"];
+        return new BareTarget(await ServerProcess.StartAsync("bare", arguments, new Dictionary<string, string>(), folder, cancellationToken), users);
+    }
+
+    public override PublishRequest BuildPublish(Audience audience, int events) => (audience, events) switch
+    {
+        (Audience.User, 1) => PublishRequest.Post(Address.ToString(), "/publish/user/" + PublishRequest.UserPlaceholder, token: null, Draft(audience)),
+        (Audience.Everyone, 1) => PublishRequest.Post(Address.ToString(), "/publish/all", token: null, Draft(audience)),
+        _ => PublishRequest.Post(Address.ToString(), "/publish/batch", token: null, Drafts(audience, events)),
+    };
+
+    public override void ReadReceipts(ReadOnlySpan<byte> body, Span<long> positions) => positions.Clear();
+
+    protected override async Task<(HubSocket Socket, Inbox Inbox)> JoinAsync(int user, IPAddress local, bool fromStart, CancellationToken cancellationToken)
+    {
+        var inbox = new BareInbox(Arrivals, user);
+        var socket = await HubSocket.ConnectAsync(Address, local, "/hub", token: null, inbox, cancellationToken);
+        await socket.InvokeAsync("Join", $"\"{PublishRequest.UserId(user)}\"", cancellationToken);
+        return (socket, inbox);
+    }
+}

@@ -1,0 +1,85 @@
+using System.Buffers.Text;
+using System.Text;
+using System.Text.Json;
+using Oriva.Realtime.Bench.Load;
+
+namespace Oriva.Realtime.Bench.Servers;
+
+/// <summary>
+/// Follows the positions of the subscribed streams: each batch starts where the one before ended, and within it they go up by one. So what is received is
+/// complete and in order, or the connection has a fault.
+/// </summary>
+/// <remarks>Relies on the order in which the hub writes a batch's and an event's properties, which JSON leaves open; the fault says so if it changes.</remarks>
+internal sealed class OursInbox(Arrivals arrivals, int user) : Inbox(arrivals, user)
+{
+    private readonly List<(byte[] Name, long Position)> _streams = [];
+
+    /// <summary>Where the streams stand, as <c>Subscribe</c> answered.</summary>
+    public void StartAt(JsonElement answer)
+    {
+        foreach (var stream in answer.GetProperty("streams").EnumerateObject())
+            _streams.Add((Encoding.UTF8.GetBytes(stream.Name), stream.Value.GetInt64()));
+    }
+
+    public override void Receive(ReadOnlySpan<byte> invocation, long now)
+    {
+        if (Fault is not null)
+            return;
+        var rest = invocation;
+        if (!invocation.StartsWith("{\"type\":1,\"target\":\"events\","u8)
+            || !TrySkip(ref rest, "\"stream\":\""u8) || !TryFind(rest[..rest.IndexOf((byte)'"')], out var stream)
+            || !TryReadNumber(ref rest, "\"after\":"u8, out var after) || !TryReadNumber(ref rest, "\"through\":"u8, out var through))
+        {
+            Fail("Not a batch of a subscribed stream: " + Encoding.UTF8.GetString(invocation[..Math.Min(200, invocation.Length)]));
+            return;
+        }
+
+        var (name, position) = _streams[stream];
+        if (after != position)
+        {
+            Fail($"{Encoding.UTF8.GetString(name)}: at {position} came a batch after {after}");
+            return;
+        }
+
+        while (Mark.TryRead(rest, out var mark, out rest))
+        {
+            if (!TryReadNumber(ref rest, "\"seq\":"u8, out var seq) || seq != ++position)
+            {
+                Fail($"{Encoding.UTF8.GetString(name)}: at {position - 1} came event {seq}");
+                return;
+            }
+
+            Count(mark, seq, now);
+        }
+
+        if (position != through)
+            Fail($"{Encoding.UTF8.GetString(name)}: a batch through {through} ended at {position}");
+        _streams[stream] = (name, through);
+    }
+
+    private bool TryFind(ReadOnlySpan<byte> name, out int index)
+    {
+        for (index = 0; index < _streams.Count; index++)
+        {
+            if (name.SequenceEqual(_streams[index].Name))
+                return true;
+        }
+
+        return false;
+    }
+
+    private static bool TrySkip(ref ReadOnlySpan<byte> text, ReadOnlySpan<byte> what)
+    {
+        var found = text.IndexOf(what);
+        if (found < 0)
+            return false;
+        text = text[(found + what.Length)..];
+        return true;
+    }
+
+    private static bool TryReadNumber(ref ReadOnlySpan<byte> text, ReadOnlySpan<byte> name, out long number)
+    {
+        number = 0;
+        return TrySkip(ref text, name) && Utf8Parser.TryParse(text, out number, out _);
+    }
+}

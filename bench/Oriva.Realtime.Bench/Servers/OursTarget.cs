@@ -1,0 +1,153 @@
+using System.Buffers.Text;
+using System.Net;
+using System.Net.Http.Json;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Oriva.Realtime.Bench.Load;
+
+namespace Oriva.Realtime.Bench.Servers;
+
+/// <summary>Oriva.Realtime.Hub as it is built beside the bench, in Development (for its tokens), on a fresh store.</summary>
+internal sealed class OursTarget : Target
+{
+    public const string App = "bench";
+
+    private const string Manifest = $$"""
+        { "app": "{{App}}", "name": "Bench", "events": { "bench.message": { "title": "A message of the bench", "publishableBy": ["publishers"] } } }
+        """;
+
+    private readonly HttpClient _http;
+    private readonly PostgresDatabase? _postgres;
+    private readonly string?[] _tokens;
+    private string _publisherToken = "";
+
+    private OursTarget(ServerProcess server, PostgresDatabase? postgres, int users)
+        : base(server, users)
+    {
+        _postgres = postgres;
+        _tokens = new string?[users];
+        _http = new HttpClient { BaseAddress = new Uri($"http://{server.Address}") };
+    }
+
+    public override string Name => _postgres is null ? "Oriva on SQLite" : "Oriva on PostgreSQL";
+
+    public override bool KeepsEvents => true;
+
+    public string Store => _postgres?.Description ?? "SQLite, WAL, synchronous FULL";
+
+    /// <param name="postgres">A server on which to make a database; null: SQLite in <paramref name="folder"/>.</param>
+    public static async Task<OursTarget> StartAsync(string folder, string? postgres, int users, CancellationToken cancellationToken)
+    {
+        var database = postgres is null ? null : await PostgresDatabase.CreateAsync(postgres);
+        ServerProcess? server = null;
+        try
+        {
+            server = await ServerProcess.StartAsync("oriva", [FindHub(), "--urls", "{urls}"], Environment(folder, database), folder, cancellationToken);
+            var target = new OursTarget(server, database, users);
+            await target.PrepareAsync(cancellationToken);
+            return target;
+        }
+        catch
+        {
+            if (server is not null)
+                await server.DisposeAsync();
+            if (database is not null)
+                await database.DisposeAsync();
+            throw;
+        }
+    }
+
+    public override PublishRequest BuildPublish(Audience audience, int events) => PublishRequest.Post(
+        Address.ToString(), "/api/v1/events", _publisherToken, events == 1 ? Draft(audience) : Drafts(audience, events));
+
+    public override void ReadReceipts(ReadOnlySpan<byte> body, Span<long> positions)
+    {
+        foreach (ref var position in positions)
+        {
+            var found = body.IndexOf("\"seq\":"u8);
+            if (found < 0 || !Utf8Parser.TryParse(body[(found + 6)..], out position, out _))
+                throw new BenchException("A receipt is missing in an answer to a publish.");
+            body = body[(found + 6)..];
+        }
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        _http.Dispose();
+        await base.DisposeAsync();
+        if (_postgres is not null)
+            await _postgres.DisposeAsync();
+    }
+
+    protected override async Task<(HubSocket Socket, Inbox Inbox)> JoinAsync(int user, IPAddress local, bool fromStart, CancellationToken cancellationToken)
+    {
+        var token = _tokens[user] ??= await CreateTokenAsync(PublishRequest.UserId(user), role: null, cancellationToken);
+        var inbox = new OursInbox(Arrivals, user);
+        var socket = await HubSocket.ConnectAsync(Address, local, "/hubs/realtime", token, inbox, cancellationToken);
+        // Nothing is published meanwhile, so without a replay nothing comes before the answer; with one, every stream starts at 0 anyway.
+        if (fromStart)
+            inbox.StartAt(JsonElement.Parse($$"""{ "streams": { "{{App}}": 0, "{{App}}/users/{{PublishRequest.UserId(user)}}": 0 } }"""));
+        var answer = await socket.InvokeAsync("Subscribe", $$"""{"app":"{{App}}","from":"{{(fromStart ? "start" : "now")}}"}""", cancellationToken);
+        if (!fromStart)
+            inbox.StartAt(answer);
+        return (socket, inbox);
+    }
+
+    private async Task PrepareAsync(CancellationToken cancellationToken)
+    {
+        _publisherToken = await CreateTokenAsync("publisher", "publisher", cancellationToken);
+        var admin = await CreateTokenAsync("admin", "admin", cancellationToken);
+        using var request = new HttpRequestMessage(HttpMethod.Put, $"/api/v1/apps/{App}/manifest") { Content = new StringContent(Manifest, mediaType: new("application/json")) };
+        request.Headers.Authorization = new("Bearer", admin);
+        using var answer = await _http.SendAsync(request, cancellationToken);
+        if (!answer.IsSuccessStatusCode)
+            throw new BenchException("The manifest was refused: " + await answer.Content.ReadAsStringAsync(cancellationToken));
+    }
+
+    private async Task<string> CreateTokenAsync(string user, string? role, CancellationToken cancellationToken)
+    {
+        var wanted = new { sub = user, apps = new[] { App }, roles = role is null ? [] : new[] { role }, expiresInSeconds = 24 * 3600 };
+        using var answer = await _http.PostAsJsonAsync("/dev/token", wanted, cancellationToken);
+        if (!answer.IsSuccessStatusCode)
+            throw new BenchException("No token: " + await answer.Content.ReadAsStringAsync(cancellationToken));
+        var token = await answer.Content.ReadFromJsonAsync<JsonElement>(cancellationToken);
+        return token.GetProperty("token").GetString()!;
+    }
+
+    private static Dictionary<string, string> Environment(string folder, PostgresDatabase? database)
+    {
+        var environment = new Dictionary<string, string>
+        {
+            ["ASPNETCORE_ENVIRONMENT"] = "Development",
+            ["Auth__SymmetricKey"] = Convert.ToBase64String(RandomNumberGenerator.GetBytes(48)),
+            ["Limits__PublishesPerSecond"] = "0",
+        };
+        if (database is null)
+        {
+            environment["Storage__Provider"] = "Sqlite";
+            environment["Storage__SqlitePath"] = Path.Combine(folder, "bench.db");
+        }
+        else
+        {
+            environment["Storage__Provider"] = "Postgres";
+            environment["ConnectionStrings__Postgres"] = database.ConnectionString;
+        }
+
+        return environment;
+    }
+
+    /// <summary>The build of the hub that goes with this build of the bench.</summary>
+    private static string FindHub()
+    {
+        // …/bench/Oriva.Realtime.Bench/bin/Release/net10.0/
+        var output = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar));
+        for (var folder = output; folder is not null; folder = folder.Parent)
+        {
+            var hub = Path.Combine(folder.FullName, "Oriva.Realtime.Hub", "bin", output.Parent!.Name, output.Name, "Oriva.Realtime.Hub.dll");
+            if (File.Exists(hub))
+                return hub;
+        }
+
+        throw new BenchException("Oriva.Realtime.Hub is not built. Start the bench with: dotnet run -c Release --project bench/Oriva.Realtime.Bench -- first");
+    }
+}

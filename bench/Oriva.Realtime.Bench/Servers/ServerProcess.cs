@@ -1,0 +1,145 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using Oriva.Realtime.Bench.Load;
+
+namespace Oriva.Realtime.Bench.Servers;
+
+/// <summary>A server as a process of its own, on a free port of 127.0.0.1, with its output in a log. Ended by its id, at the latest when the bench exits.</summary>
+internal sealed class ServerProcess : IAsyncDisposable
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan s_pollInterval = TimeSpan.FromMilliseconds(50);
+
+    private readonly Process _process;
+    private readonly string _log;
+    private readonly EventHandler _onExit;
+
+    private ServerProcess(Process process, IPEndPoint address, string log)
+    {
+        (_process, Address, _log) = (process, address, log);
+        _onExit = (_, _) => Kill();
+        AppDomain.CurrentDomain.ProcessExit += _onExit;
+    }
+
+    public IPEndPoint Address { get; }
+
+    /// <summary>User and system, of all threads.</summary>
+    public TimeSpan CpuTime
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.TotalProcessorTime;
+        }
+    }
+
+    /// <param name="arguments">A managed program and its arguments; <c>{urls}</c> is replaced.</param>
+    public static async Task<ServerProcess> StartAsync(
+        string name, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string> environment, string folder, CancellationToken cancellationToken)
+    {
+        var address = new IPEndPoint(IPAddress.Loopback, FindPort());
+        var log = Path.Combine(folder, name + ".log");
+        var start = new ProcessStartInfo("dotnet") { WorkingDirectory = folder, UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var argument in arguments)
+            start.ArgumentList.Add(argument.Replace("{urls}", "http://" + address, StringComparison.Ordinal));
+        foreach (var (key, value) in environment)
+            start.Environment[key] = value;
+        // That is for the load client only; servers run as they do everywhere.
+        start.Environment.Remove(Program.InlineCompletions);
+
+        var process = new Process { StartInfo = start };
+        var writer = new StreamWriter(log) { AutoFlush = true };
+        process.OutputDataReceived += (_, line) => Write(writer, line.Data);
+        process.ErrorDataReceived += (_, line) => Write(writer, line.Data);
+        process.Start();
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        var server = new ServerProcess(process, address, log);
+        try
+        {
+            await server.WaitUntilReadyAsync(cancellationToken);
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        AppDomain.CurrentDomain.ProcessExit -= _onExit;
+        Kill();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+    }
+
+    /// <summary>The end of what it has printed.</summary>
+    public string ReadLog() => string.Join(Environment.NewLine, File.ReadLines(_log).TakeLast(40));
+
+    private async Task WaitUntilReadyAsync(CancellationToken cancellationToken)
+    {
+        using var http = new HttpClient();
+        var deadline = Clock.Now + Clock.ToTicks(s_patience);
+        while (true)
+        {
+            if (_process.HasExited || Clock.Now > deadline)
+                throw new BenchException($"{Path.GetFileNameWithoutExtension(_log)} did not become ready.{Environment.NewLine}{ReadLog()}");
+            try
+            {
+                using var answer = await http.GetAsync($"http://{Address}/health/ready", cancellationToken);
+                if (answer.IsSuccessStatusCode)
+                    return;
+            }
+            catch (HttpRequestException)
+            {
+                // It does not listen yet.
+            }
+
+            await Clock.DelayAsync(s_pollInterval, cancellationToken);
+        }
+    }
+
+    private void Kill()
+    {
+        try
+        {
+            _process.Kill();
+        }
+        catch (InvalidOperationException)
+        {
+            // It has ended already.
+        }
+    }
+
+    private static void Write(StreamWriter writer, string? line)
+    {
+        lock (writer)
+        {
+            if (line is not null)
+                writer.WriteLine(line);
+        }
+    }
+
+    /// <summary>Below the ports that the kernel gives to outgoing connections, of which the bench makes thousands.</summary>
+    private static int FindPort()
+    {
+        while (true)
+        {
+            var port = RandomNumberGenerator.GetInt32(16_000, 32_000);
+            try
+            {
+                using var listener = new TcpListener(IPAddress.Loopback, port);
+                listener.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Taken.
+            }
+        }
+    }
+}

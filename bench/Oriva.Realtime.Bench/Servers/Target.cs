@@ -1,0 +1,56 @@
+using System.Net;
+using Oriva.Realtime.Bench.Load;
+
+namespace Oriva.Realtime.Bench.Servers;
+
+/// <summary>A server under load, with what it has acknowledged so far. The same draft of 235 bytes is posted to each.</summary>
+internal abstract class Target(ServerProcess server, int users) : IAsyncDisposable
+{
+    private const int DraftBytes = 235;
+
+    private int _lastNumber;
+
+    public abstract string Name { get; }
+
+    /// <summary>Whether what was published can be read again by somebody who was not there.</summary>
+    public abstract bool KeepsEvents { get; }
+
+    public ServerProcess Server { get; } = server;
+
+    public IPEndPoint Address => Server.Address;
+
+    public int Users { get; } = users;
+
+    public Ledger Ledger { get; } = new(users);
+
+    public Arrivals Arrivals { get; } = new();
+
+    public uint NextNumber() => (uint)Interlocked.Increment(ref _lastNumber);
+
+    /// <param name="fromStart">The crowd first gets everything that is kept.</param>
+    public Task<Crowd> GatherAsync(bool fromStart, CancellationToken cancellationToken) =>
+        Crowd.GatherAsync(Users, (user, local, stop) => JoinAsync(user, local, fromStart, stop), cancellationToken);
+
+    /// <param name="events">More than one: an array.</param>
+    public abstract PublishRequest BuildPublish(Audience audience, int events);
+
+    /// <summary>The positions in an answer to a publish, in the order of its events.</summary>
+    public abstract void ReadReceipts(ReadOnlySpan<byte> body, Span<long> positions);
+
+    public virtual async ValueTask DisposeAsync()
+    {
+        await Server.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    protected abstract Task<(HubSocket Socket, Inbox Inbox)> JoinAsync(int user, IPAddress local, bool fromStart, CancellationToken cancellationToken);
+
+    protected static string Draft(Audience audience)
+    {
+        var user = audience == Audience.User ? $"\"userId\":\"{PublishRequest.UserPlaceholder}\"," : "";
+        var draft = $$$"""{"source":"{{{OursTarget.App}}}","type":"bench.message",{{{user}}}"data":{"mark":"{{{Mark.Placeholder}}}","text":"*"}}""";
+        return draft.Replace("*", new string('x', DraftBytes - draft.Length + 1), StringComparison.Ordinal);
+    }
+
+    protected static string Drafts(Audience audience, int events) => "[" + string.Join(',', Enumerable.Repeat(Draft(audience), events)) + "]";
+}
