@@ -41,6 +41,7 @@ public static class FaultCodes
     public const string Invalid = "invalid";
     public const string CausationLoop = "causation_loop";
     public const string UnsupportedMediaType = "unsupported_media_type";
+    public const string LimitExceeded = "limit_exceeded";
     public const string RateLimited = "rate_limited";
     public const string Unavailable = "unavailable";
     public const string Internal = "internal";

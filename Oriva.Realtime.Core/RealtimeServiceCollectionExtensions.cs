@@ -80,7 +80,7 @@ public static class RealtimeServiceCollectionExtensions
     {
         services.AddSingleton<SubscriptionStarter>();
         services.AddSingleton(provider => new SessionFactory(
-            Get<SubscriptionStarter>(provider), Get<EventStore>(provider), Get<RealtimeMetrics>(provider), Get<TimeProvider>(provider)));
+            Get<SubscriptionStarter>(provider), Get<EventStore>(provider), Get<RealtimeMetrics>(provider), Get<TimeProvider>(provider), Get<IOptions<SessionLimits>>(provider)));
         services.AddHostedService<SessionSweeper>();
     }
 

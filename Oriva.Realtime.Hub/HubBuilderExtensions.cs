@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.SignalR;
 using Oriva.Realtime.Core.Publishing;
+using Oriva.Realtime.Hub.Connections;
 using Oriva.Realtime.Hub.Endpoints;
 
 namespace Oriva.Realtime.Hub;
@@ -13,8 +14,9 @@ internal static class HubBuilderExtensions
 
     public static void AddRealtimeHub(this WebApplicationBuilder builder)
     {
-        builder.Services.AddSignalR()
+        builder.Services.AddSignalR(hub => hub.AddFilter<CallLimiter>())
             .AddJsonProtocol(json => WireJson.Configure(json.PayloadSerializerOptions));
+        builder.Services.AddSingleton<CallLimiter>();
         builder.Services.AddSingleton<HubLifetimeManager<RealtimeHub>, ConnectionLifetimeManager>();
         // Above SignalR's limit a connection is closed without a code; below it, ours answers too_large.
         builder.Services.AddOptions<HubOptions>().Configure<Microsoft.Extensions.Options.IOptions<PublishingOptions>>(
@@ -24,7 +26,8 @@ internal static class HubBuilderExtensions
     public static void MapRealtimeHub(this WebApplication app) =>
         app.MapHub<RealtimeHub>("/hubs/realtime", options =>
         {
-            options.CloseOnAuthenticationExpiration = true;
+            // Sessions see to it, because they know of renewed tokens.
+            options.CloseOnAuthenticationExpiration = false;
             options.Transports = HttpTransports.All;
         });
 }

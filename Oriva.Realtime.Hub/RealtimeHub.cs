@@ -2,39 +2,74 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.SignalR;
 using Oriva.Realtime.Core;
+using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Hub.Authentication;
+using Oriva.Realtime.Hub.Connections;
 
 namespace Oriva.Realtime.Hub;
 
 /// <summary>The hub at <c>/hubs/realtime</c>. Each connection has one session, which pushes on its own; the methods only steer it.</summary>
 [Authorize]
-public sealed class RealtimeHub(SessionFactory sessions, EventPublisher publisher, ILogger<RealtimeHub> logger)
-    : Hub<IRealtimeClient>
+public sealed class RealtimeHub(EventPublisher publisher, AccessPolicy access, TokenCheck checkToken, TimeProvider time) : Hub<IRealtimeClient>
 {
-    public override Task OnConnectedAsync()
-    {
-        ConnectionSession.Start(Context, sessions, logger);
-        return Task.CompletedTask;
-    }
+    private ConnectionSession Connection => ConnectionSession.Of(Context);
 
-    public override Task OnDisconnectedAsync(Exception? exception) => ConnectionSession.Of(Context).StopAsync();
+    private Caller Caller => Connection.Session.Caller;
+
+    public override Task OnConnectedAsync() => Connection.IsOverLimit
+        ? throw ToException(new Fault(FaultCodes.LimitExceeded, "The user has too many connections to this node."))
+        : Task.CompletedTask;
 
     /// <summary>Subscribes to an app's streams, in place of an earlier subscription to the same app.</summary>
-    public async Task<SubscribeAnswer> Subscribe(SubscribeRequest? request) =>
-        Unwrap(await ConnectionSession.Of(Context).Session.SubscribeAsync(request ?? new SubscribeRequest(""), Context.ConnectionAborted));
+    public async Task<SubscribeAnswer> Subscribe(SubscribeRequest? request)
+    {
+        var answer = Unwrap(await Connection.Session.SubscribeAsync(request ?? new SubscribeRequest(""), Context.ConnectionAborted));
+        Connection.FollowSubscription(answer.App, Connection.Session.TopicsOf(answer.App));
+        return answer;
+    }
 
     /// <summary>Ends the subscription to an app, if there is one.</summary>
-    public void Unsubscribe(string app) => ConnectionSession.Of(Context).Session.Unsubscribe(app ?? "");
+    public void Unsubscribe(string? app)
+    {
+        if (Connection.Session.Unsubscribe(app ?? ""))
+            Connection.LeaveApp(app!);
+    }
+
+    /// <summary>The client has handled what it was sent up to these positions.</summary>
+    public void Ack(AckRequest? request)
+    {
+        if (request is not { App: not null, Streams: not null })
+            throw ToException(Fault.Invalid("/streams", "Required: {app, streams: {stream: seq}}."));
+        if (Connection.Session.Ack(request.App, request.Streams) is { } fault)
+            throw ToException(fault);
+    }
+
+    /// <summary>Takes a fresh token of the same user, without reconnecting.</summary>
+    public async Task Renew(string? token)
+    {
+        var caller = Unwrap(await checkToken(token ?? "", Context.ConnectionAborted));
+        if (Connection.Session.Renew(caller) is { } fault)
+            throw ToException(fault);
+    }
 
     /// <summary>Publishes one event. The receipt means durable.</summary>
     public async Task<Receipt> Publish(JsonElement draft)
     {
         var read = DraftReader.Read(draft.ValueKind == JsonValueKind.Array ? default : draft);
-        return read.Value is { } drafts
-            ? Unwrap(await publisher.PublishAsync(Context.User!.GetCaller(), drafts[0], Context.ConnectionAborted))
-            : throw ToException(read.Fault!);
+        return read.Value is { } drafts ? Unwrap(await publisher.PublishAsync(Caller, drafts[0], Context.ConnectionAborted)) : throw ToException(read.Fault!);
+    }
+
+    /// <summary>Sends what need not be kept to a topic's followers or to a user's own devices. Nobody waits for anybody.</summary>
+    public async Task Signal(SignalRequest? request)
+    {
+        var checkedRequest = Unwrap(await SignalPolicy.CheckAsync(Caller, request, access, Context.ConnectionAborted));
+        var group = checkedRequest.Topic is { } topic
+            ? GroupNames.OfTopic(checkedRequest.App, topic)
+            : GroupNames.OfUser(checkedRequest.App, checkedRequest.UserId!);
+        await Clients.Group(group).signal(new SignalMessage(
+            checkedRequest.App, checkedRequest.Topic, checkedRequest.UserId, Caller.Sub, checkedRequest.Name, checkedRequest.Data, time.GetUtcNow()));
     }
 
     private static T Unwrap<T>(Outcome<T> outcome) => outcome.Fault is { } fault ? throw ToException(fault) : outcome.Value!;

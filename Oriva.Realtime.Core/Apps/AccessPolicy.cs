@@ -14,6 +14,9 @@ public sealed class AccessPolicy
         _directory = directory;
     }
 
+    /// <summary>Grows when what was allowed may no longer be: sessions then judge their subscriptions again.</summary>
+    internal long Revision => _registry.Revision + _directory.Revision;
+
     /// <summary>Whether the caller may use the app at all. A user's first use makes a member of the app.</summary>
     public async ValueTask<Fault?> EnterAsync(Caller caller, string? app, CancellationToken cancellationToken)
     {

@@ -24,6 +24,7 @@ public sealed partial class AppRegistry
     private readonly SemaphoreSlim _refreshing = new(1, 1);
     private Snapshot _snapshot = new(FrozenDictionary<string, App>.Empty);
     private long _refreshedAt;
+    private long _revision;
 
     internal AppRegistry(RealtimeDatabase database, TimeProvider time, ILogger<AppRegistry> logger)
     {
@@ -31,6 +32,9 @@ public sealed partial class AppRegistry
         _time = time;
         _logger = logger;
     }
+
+    /// <summary>Grows when a manifest has changed.</summary>
+    public long Revision => Volatile.Read(ref _revision);
 
     public IEnumerable<App> All => _snapshot.Apps.Values.OrderBy(app => app.Id, StringComparer.Ordinal);
 
@@ -59,6 +63,7 @@ public sealed partial class AppRegistry
                 return;
             var rows = await context.Apps.AsNoTracking().ToListAsync(cancellationToken);
             _snapshot = new Snapshot(rows.Select(row => Parse(row, known)).OfType<App>().ToFrozenDictionary(app => app.Id, StringComparer.Ordinal));
+            Interlocked.Increment(ref _revision);
         }
         finally
         {

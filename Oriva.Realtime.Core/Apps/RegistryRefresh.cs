@@ -4,8 +4,8 @@ using Oriva.Realtime.Core.Storage;
 
 namespace Oriva.Realtime.Core.Apps;
 
-/// <summary>Sees every two seconds whether another node changed a manifest.</summary>
-internal sealed partial class RegistryRefresh(AppRegistry registry, TimeProvider time, ILogger<RegistryRefresh> logger) : BackgroundService
+/// <summary>Sees every two seconds whether another node changed a manifest or removed a user.</summary>
+internal sealed partial class RegistryRefresh(AppRegistry registry, UserDirectory directory, TimeProvider time, ILogger<RegistryRefresh> logger) : BackgroundService
 {
     private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(2);
 
@@ -17,6 +17,7 @@ internal sealed partial class RegistryRefresh(AppRegistry registry, TimeProvider
             try
             {
                 await registry.RefreshAsync(stoppingToken);
+                await directory.RefreshAsync(stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -29,6 +30,6 @@ internal sealed partial class RegistryRefresh(AppRegistry registry, TimeProvider
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Manifests are not refreshed: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Manifests and memberships are not refreshed: {Reason}")]
     private partial void LogStale(string reason);
 }

@@ -23,12 +23,17 @@ public sealed class UserDirectory
     private readonly RealtimeDatabase _database;
     private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<(string App, string UserId), (bool Member, long At)> _remembered = new();
+    private DateTimeOffset _leaversSeenUntil;
+    private long _revision;
 
     internal UserDirectory(RealtimeDatabase database, TimeProvider time)
     {
         _database = database;
         _time = time;
     }
+
+    /// <summary>Grows when a member has left.</summary>
+    public long Revision => Volatile.Read(ref _revision);
 
     /// <summary>Whether the user belongs to the app. The first time a token is used adds its holder; somebody who has left stays out.</summary>
     public async ValueTask<bool> EnterAsync(string app, Caller user, CancellationToken cancellationToken)
@@ -98,7 +103,32 @@ public sealed class UserDirectory
         var left = await context.AppUsers.Where(stored => stored.App == app && stored.UserId == userId && stored.LeftAt == null)
             .ExecuteUpdateAsync(set => set.SetProperty(stored => stored.LeftAt, now), cancellationToken);
         Remember((app, userId), member: false);
+        Interlocked.Increment(ref _revision);
         return left > 0;
+    }
+
+    /// <summary>Sees who has left on another node since the last call.</summary>
+    internal async Task RefreshAsync(CancellationToken cancellationToken)
+    {
+        var now = _time.GetUtcNow();
+        // Twice the trust back: another node's clock may differ, and seeing somebody leave twice does no harm.
+        var since = (_leaversSeenUntil == default ? now : _leaversSeenUntil) - (2 * s_trust);
+        await using var context = _database.ForService();
+        var leavers = await context.AppUsers.AsNoTracking().Where(stored => stored.LeftAt > since)
+            .Select(stored => new { stored.App, stored.UserId }).ToListAsync(cancellationToken);
+        _leaversSeenUntil = now;
+        var news = false;
+        foreach (var leaver in leavers)
+        {
+            var key = (leaver.App, leaver.UserId);
+            if (!_remembered.TryGetValue(key, out var known) || !known.Member)
+                continue;
+            _remembered.TryRemove(key, out _); // the next use asks the store
+            news = true;
+        }
+
+        if (news)
+            Interlocked.Increment(ref _revision);
     }
 
     private void Remember((string App, string UserId) key, bool member)

@@ -15,7 +15,7 @@ public sealed class RealtimeMetrics : IDisposable
     private static readonly InstrumentAdvice<int> s_sizeBuckets = new() { HistogramBucketBoundaries = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] };
 
     private readonly Meter _meter;
-    private readonly Counter<long> _published, _refused, _queueRefused, _rowsRefused, _copiesSkipped, _pushed, _resets;
+    private readonly Counter<long> _published, _refused, _queueRefused, _rowsRefused, _copiesSkipped, _pushed, _resets, _signalsDropped;
     private readonly Histogram<double> _publishDuration, _appendDuration, _pushLatency;
     private readonly Histogram<int> _appendRows;
     private readonly UpDownCounter<int> _sessions, _subscriptions;
@@ -34,6 +34,7 @@ public sealed class RealtimeMetrics : IDisposable
         _pushed = _meter.CreateCounter<long>("oriva.push.events", "{event}", "Events handed to connections.");
         _pushLatency = _meter.CreateHistogram("oriva.push.latency", "s", "From recorded to handed to a connection; replayed events are not counted.", null, s_latencyBuckets);
         _resets = _meter.CreateCounter<long>("oriva.session.resets", "{reset}", "Subscriptions whose position could not be honoured, by reason.");
+        _signalsDropped = _meter.CreateCounter<long>("oriva.signals.dropped", "{signal}", "Signals dropped because a reader did not keep up.");
         _sessions = _meter.CreateUpDownCounter<int>("oriva.sessions", "{session}", "Open sessions, by output.");
         _subscriptions = _meter.CreateUpDownCounter<int>("oriva.subscriptions", "{subscription}", "Live subscriptions.");
     }
@@ -63,6 +64,8 @@ public sealed class RealtimeMetrics : IDisposable
     public void PushLatency(TimeSpan latency) => _pushLatency.Record(latency.TotalSeconds);
 
     public void Reset(string reason) => _resets.Add(1, Tag("reason", reason));
+
+    public void SignalDropped() => _signalsDropped.Add(1);
 
     public void SessionsChanged(int by, string output) => _sessions.Add(by, Tag("output", output));
 

@@ -64,17 +64,19 @@ internal sealed partial class EventLogWriter(
     private async Task WriteAsync(List<AppendRequest> group)
     {
         var deadline = time.GetUtcNow() + options.Value.ResolveTimeout;
+        var doubtAll = false;
         while (true)
         {
             try
             {
-                (group, var known) = await SettleKnownAsync(group);
+                (group, var known) = await SettleKnownAsync(group, doubtAll);
                 await AppendFreshAsync(group, known);
                 return;
             }
-            catch (StoreException e) when (e.Failure == StoreFailure.ReceiptExists)
+            catch (StoreException e) when (e.Failure == StoreFailure.ReceiptExists && time.GetUtcNow() < deadline)
             {
-                // Another node stored one of the ids between steps 2 and 3. Looking again finds it.
+                // Another node stored one of the ids between steps 2 and 3. Looking again, now for all of them, finds it.
+                doubtAll = true;
                 LogReceiptExists(group.Count);
             }
             catch (StoreException e) when (e.Failure == StoreFailure.RowRefused)
@@ -100,9 +102,9 @@ internal sealed partial class EventLogWriter(
     }
 
     /// <summary>Step 2. Answers repeats, refuses reused ids, and returns what is left to append, no id twice.</summary>
-    private async Task<(List<AppendRequest> Fresh, IReadOnlyDictionary<EventKey, StoredReceipt> Known)> SettleKnownAsync(List<AppendRequest> group)
+    private async Task<(List<AppendRequest> Fresh, IReadOnlyDictionary<EventKey, StoredReceipt> Known)> SettleKnownAsync(List<AppendRequest> group, bool doubtAll)
     {
-        var doubtful = group.SelectMany(request => request.Events.Where(e => !e.IdIsFresh || request.OutcomeUnknown).Select(e => e.Key)).ToHashSet();
+        var doubtful = group.SelectMany(request => request.Events.Where(e => doubtAll || !e.IdIsFresh || request.OutcomeUnknown).Select(e => e.Key)).ToHashSet();
         var known = doubtful.Count == 0 ? s_noReceipts : await store.FindReceiptsAsync(doubtful, CancellationToken.None);
 
         var fresh = new List<AppendRequest>(group.Count);

@@ -28,7 +28,8 @@ internal sealed partial class Outbox(
         Id = Guid.CreateVersion7(time.GetUtcNow()),
         App = e.Source,
         EventId = e.Id,
-        Event = JsonSerializer.Serialize(e),
+        // An entry that is claimed twice has a receipt the second time.
+        Event = JsonSerializer.Serialize(e with { IdIsFresh = false }),
         CreatedAt = time.GetUtcNow(),
     });
 

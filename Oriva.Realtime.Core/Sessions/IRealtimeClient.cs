@@ -8,6 +8,8 @@ public interface IRealtimeClient
 #pragma warning disable IDE1006 // Names of the protocol
     Task events(EventBatch batch);
 
+    Task signal(SignalMessage signal);
+
     Task reset(SubscriptionReset reset);
 #pragma warning restore IDE1006
 }

@@ -14,6 +14,9 @@ public interface ISessionOutput
 
     ValueTask PushAsync(EventBatch batch, CancellationToken cancellationToken);
 
+    /// <summary>Sends what <see cref="Session.Signal"/> was given; outputs without signals ignore it.</summary>
+    ValueTask SignalAsync(object frame, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+
     /// <summary>The subscription has ended; the client subscribes anew and fetches its state.</summary>
     ValueTask ResetAsync(string app, string reason, CancellationToken cancellationToken);
 }

@@ -30,7 +30,7 @@ public sealed class Session : IDisposable
     private const int ReadLimit = 200;
     private const int BatchBytes = 256 * 1024;
 
-    private readonly Caller _caller;
+    private Caller _caller;
     private readonly ISessionOutput _output;
     private readonly SessionFactory _sessions;
     private readonly SubscriptionStarter _starter;
@@ -44,10 +44,13 @@ public sealed class Session : IDisposable
     private bool _disposed;
 
     private readonly SessionPump _pump;
+    private readonly SignalQueue _signals = new();
+    private readonly CancellationTokenSource _expiring = new();
 
     internal Session(
-        Caller caller, ISessionOutput output, SessionFactory sessions, SubscriptionStarter starter, EventStore store, RealtimeMetrics metrics, TimeProvider time)
+        string id, Caller caller, ISessionOutput output, SessionFactory sessions, SubscriptionStarter starter, EventStore store, RealtimeMetrics metrics, TimeProvider time)
     {
+        Id = id;
         _caller = caller;
         _output = output;
         _sessions = sessions;
@@ -63,12 +66,25 @@ public sealed class Session : IDisposable
     private long _nextBeacon;
     private long _pausedUntil;
 
+    // Set by the sweeper, cleared by the step that does it.
+    private int _judgeAgain;
+
+    /// <summary>Names the session in evidence; a connection's id where it has one.</summary>
+    public string Id { get; }
+
+    public Caller Caller => _caller;
+
     /// <summary>Subscribes to an app's streams, in place of an earlier subscription to the same app.</summary>
     public async Task<Outcome<SubscribeAnswer>> SubscribeAsync(SubscribeRequest request, CancellationToken cancellationToken)
     {
         int number;
         lock (_lock)
-            number = _numbers[request.App ?? ""] = _numbers.GetValueOrDefault(request.App ?? "") + 1;
+        {
+            var app = request.App ?? "";
+            if (!_subscriptions.ContainsKey(app) && _subscriptions.Count >= _sessions.Limits.SubscriptionsPerConnection)
+                return new Fault(FaultCodes.LimitExceeded, $"At most {_sessions.Limits.SubscriptionsPerConnection} subscriptions on one connection.");
+            number = _numbers[app] = _numbers.GetValueOrDefault(app) + 1;
+        }
 
         Outcome<(Subscription Subscription, SubscribeAnswer Answer)> started;
         try
@@ -114,19 +130,61 @@ public sealed class Session : IDisposable
         }
     }
 
+    /// <summary>The client has handled what it was sent up to these positions. Streams that the subscription does not have are ignored.</summary>
+    public Fault? Ack(string app, IReadOnlyDictionary<string, long> streams)
+    {
+        if (!_subscriptions.TryGetValue(app, out var subscription))
+            return Fault.Invalid("/app", "There is no subscription to this app on this connection.");
+        foreach (var stream in subscription.Streams)
+        {
+            if (streams.TryGetValue(stream.Stream.Name.Text, out var position))
+                stream.Ack(position);
+        }
+
+        return null;
+    }
+
+    /// <summary>Takes a fresh token of the same user. What it no longer gives access to ends with a reset.</summary>
+    public Fault? Renew(Caller caller)
+    {
+        if (caller.Sub != _caller.Sub)
+            return new Fault(FaultCodes.UserForbidden, "The new token is another user's; open a connection for that.");
+        _caller = caller;
+        JudgeAgain();
+        return null;
+    }
+
+    /// <summary>Queues something to be sent that need not be kept. Never waits; a reader that does not keep up loses the oldest.</summary>
+    public void Signal(object frame)
+    {
+        if (!_signals.Add(frame))
+            _metrics.SignalDropped();
+        _pump.Wake();
+    }
+
+    /// <summary>Has access judged again before the next push: the manifest, the directory or the token has changed.</summary>
+    internal void JudgeAgain()
+    {
+        Volatile.Write(ref _judgeAgain, 1);
+        _pump.Wake();
+    }
+
     /// <summary>Where the session stands in an app's streams.</summary>
     public IReadOnlyDictionary<string, long> PositionsIn(string app) => _subscriptions.TryGetValue(app, out var subscription)
         ? subscription.Streams.ToDictionary(stream => stream.Stream.Name.Text, stream => stream.Position, StringComparer.Ordinal)
         : [];
 
-    /// <summary>Pushes until cancelled. An outage of the store pauses it and loses nothing; an output that throws ends it with that exception.</summary>
+    public IReadOnlyList<string> TopicsOf(string app) => _subscriptions.TryGetValue(app, out var subscription) ? [.. subscription.Topics] : [];
+
+    /// <summary>Pushes until cancelled, or until the caller's token expires. An outage of the store pauses it and loses nothing; an output that throws ends it with that exception.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         _nextBeacon = After(s_beaconInterval);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _expiring.Token);
         _sessions.Started(this);
         try
         {
-            await _pump.RunAsync(cancellationToken);
+            await _pump.RunAsync(ending.Token);
         }
         finally
         {
@@ -164,9 +222,15 @@ public sealed class Session : IDisposable
         cancellationToken.ThrowIfCancellationRequested();
     }
 
-    /// <summary>Wakes the session when its beacon is due or a pause is over.</summary>
+    /// <summary>Wakes the session when its beacon is due or a pause is over, and ends it when its token has expired.</summary>
     internal void Sweep(long now)
     {
+        if (_caller.ExpiresAt is { } expiry && expiry <= _time.GetUtcNow())
+        {
+            _expiring.Cancel();
+            return;
+        }
+
         if (now >= Volatile.Read(ref _nextBeacon) || (Volatile.Read(ref _pausedUntil) is > 0 and var until && now >= until))
             _pump.Wake();
     }
@@ -195,8 +259,13 @@ public sealed class Session : IDisposable
             Volatile.Write(ref _pausedUntil, 0);
         }
 
+        while (_signals.TryTake(out var frame))
+            await _output.SignalAsync(frame, cancellationToken);
+
         try
         {
+            if (Interlocked.Exchange(ref _judgeAgain, 0) == 1)
+                await EndForbiddenAsync(cancellationToken);
             if (_time.GetTimestamp() >= _nextBeacon)
             {
                 Volatile.Write(ref _nextBeacon, After(s_beaconInterval));
@@ -209,6 +278,24 @@ public sealed class Session : IDisposable
         {
             Volatile.Write(ref _pausedUntil, After(s_outagePause));
             return false;
+        }
+    }
+
+    private async ValueTask EndForbiddenAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            foreach (var (_, subscription) in _subscriptions)
+            {
+                if (await _starter.JudgeAsync(_caller, subscription, cancellationToken) is { } refused)
+                    await EndAsync(subscription, "access", refused.Message, cancellationToken);
+            }
+        }
+        catch (Exception e) when (StoreOutage.Is(e))
+        {
+            // Judged when the store is back; until then nothing is read either.
+            Volatile.Write(ref _judgeAgain, 1);
+            throw;
         }
     }
 
@@ -226,7 +313,7 @@ public sealed class Session : IDisposable
         // Positions are contiguous. If the next one is missing, it is gone from the log, and guessing past it would hide a loss.
         if (events is not [{ } first, ..] || first.Position != stream.Position + 1)
         {
-            await EndAsync(subscription, "The position is older than what is kept.", cancellationToken);
+            await EndAsync(subscription, "retention", "The position is older than what is kept.", cancellationToken);
             return;
         }
 
@@ -302,7 +389,7 @@ public sealed class Session : IDisposable
         }
     }
 
-    private async ValueTask EndAsync(Subscription subscription, string reason, CancellationToken cancellationToken)
+    private async ValueTask EndAsync(Subscription subscription, string cause, string reason, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
@@ -311,7 +398,7 @@ public sealed class Session : IDisposable
             Replace(subscription, null);
         }
 
-        _metrics.Reset("retention");
+        _metrics.Reset(cause);
         await _output.ResetAsync(subscription.App, reason, cancellationToken);
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Microsoft.Extensions.Options;
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.Diagnostics;
 using Oriva.Realtime.Core.Storage;
@@ -14,18 +15,23 @@ public sealed class SessionFactory
     private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<Session, byte> _running = new();
 
-    internal SessionFactory(SubscriptionStarter starter, EventStore store, RealtimeMetrics metrics, TimeProvider time)
+    internal SessionFactory(SubscriptionStarter starter, EventStore store, RealtimeMetrics metrics, TimeProvider time, IOptions<SessionLimits> limits)
     {
         _starter = starter;
         _store = store;
         _metrics = metrics;
         _time = time;
+        Limits = limits.Value;
     }
 
     /// <summary>Sessions that push on their own, for the sweeper.</summary>
     internal IEnumerable<Session> Running => _running.Keys;
 
-    public Session Open(Caller caller, ISessionOutput output) => new(caller, output, this, _starter, _store, _metrics, _time);
+    internal SessionLimits Limits { get; }
+
+    /// <param name="id">Names the session in evidence; made when absent.</param>
+    public Session Open(Caller caller, ISessionOutput output, string? id = null) =>
+        new(id ?? Guid.CreateVersion7(_time.GetUtcNow()).ToString("N"), caller, output, this, _starter, _store, _metrics, _time);
 
     internal void Started(Session session) => _running.TryAdd(session, 0);
 

@@ -16,6 +16,8 @@ internal sealed class Subscription(string app, int number, ReadScope scope, IRea
     public IReadOnlyList<StreamPosition> Streams { get; private set; } = [];
 
     /// <summary>Everything is sent, so batches can be shared with other sessions.</summary>
+    public IEnumerable<string> Topics => Streams.Select(stream => stream.Stream.Name.Topic).OfType<string>();
+
     public bool TakesAll => interests.Count == 0;
 
     /// <summary>Replaced, unsubscribed or reset: nothing more of it is pushed.</summary>
@@ -56,8 +58,14 @@ internal sealed class StreamPosition : StreamListener
     /// <summary>The client knows up to here: the <c>through</c> of the last batch.</summary>
     public long PushedThrough { get; private set; }
 
+    /// <summary>The client has handled what it was sent up to here.</summary>
+    public long Acked { get; private set; }
+
     /// <summary><c>recorded_at</c> at <see cref="Position"/>: nothing that follows is older, so older partitions need not be looked at.</summary>
     public DateTimeOffset Since { get; private set; } = DateTimeOffset.MinValue;
+
+    /// <summary>Where the subscription began in this stream.</summary>
+    public long StartedAt { get; private set; }
 
     public bool IsBehind => Position >= 0 && Stream.Head > Position;
 
@@ -69,7 +77,14 @@ internal sealed class StreamPosition : StreamListener
 
     public void StopListening() => _feed.StopListening(Stream, this);
 
-    public void StartAt(long position, DateTimeOffset since) => (Position, PushedThrough, Since) = (position, position, since);
+    public void StartAt(long position, DateTimeOffset since)
+    {
+        (Position, PushedThrough, Acked, Since) = (position, position, position, since);
+        StartedAt = position;
+    }
+
+    /// <summary>Cumulative, and never past what was pushed: a client cannot acknowledge what it was not sent.</summary>
+    public void Ack(long position) => Acked = Math.Max(Acked, Math.Min(position, PushedThrough));
 
     public void MoveTo(StoredEvent e, bool pushed)
     {

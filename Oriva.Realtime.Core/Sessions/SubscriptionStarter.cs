@@ -44,6 +44,16 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
         }
     }
 
+    /// <summary>Whether the caller may still have the subscription.</summary>
+    public async ValueTask<Fault?> JudgeAsync(Caller caller, Subscription subscription, CancellationToken cancellationToken)
+    {
+        if (await access.EnterAsync(caller, subscription.App, cancellationToken) is { } refused)
+            return refused;
+        return subscription.Topics.FirstOrDefault(topic => !access.MayFollow(caller, subscription.App, topic)) is { } lost
+            ? new Fault(FaultCodes.TopicForbidden, $"The token no longer gives access to the topic '{lost}'.")
+            : null;
+    }
+
     private void CheckTopics(Caller caller, string app, List<string> topics, FaultList faults)
     {
         if (topics.Count > MostTopics)

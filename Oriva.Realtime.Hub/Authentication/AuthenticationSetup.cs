@@ -15,6 +15,7 @@ internal static class AuthenticationSetup
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<CallerReader>();
         services.AddSingleton<TokenValidator>();
+        services.AddSingleton<TokenCheck>(provider => provider.GetRequiredService<TokenValidator>().ValidateAsync);
         services.AddSingleton<TokenIssuer>();
         services.AddSingleton<IUserIdProvider, CallerUserIdProvider>();
         services.AddSingleton<IAuthorizationMiddlewareResultHandler, RefusalWriter>();

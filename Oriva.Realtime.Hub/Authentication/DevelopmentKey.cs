@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Oriva.Realtime.Hub.Authentication;
@@ -11,39 +12,47 @@ internal static class DevelopmentKey
 {
     public const string FileName = "development-signing-key";
 
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
+
     /// <exception cref="InvalidOperationException">The file holds something else.</exception>
     public static string ReadOrMake(string path)
     {
         if (!File.Exists(path))
-            Make(path);
-        var key = File.ReadAllText(path).Trim();
-        return key.Length >= AuthOptions.LeastKeyBytes
-            ? key
-            : throw new InvalidOperationException($"{path} holds no key; delete it, and the next start makes a new one.");
+            TryMake(path);
+
+        // A node that starts at the same moment may have made the file and not yet written to it.
+        string? key = null;
+        SpinWait.SpinUntil(() => (key = Read(path)) is not null, s_patience);
+        return key ?? throw new InvalidOperationException($"{path} holds no key; delete it, and the next start makes a new one.");
     }
 
-    private static void Make(string path)
+    private static string? Read(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path).Trim() is { Length: >= AuthOptions.LeastKeyBytes } key ? key : null;
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    private static void TryMake(string path)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows())
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-
-        // Written aside and then named, so that a node that starts at the same moment reads all of it or none.
-        var temporary = $"{path}.{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}";
-        using (var writer = new StreamWriter(temporary, options))
-            writer.WriteLine(Base64UrlEncoder.Encode(RandomNumberGenerator.GetBytes(AuthOptions.LeastKeyBytes)));
         try
         {
-            File.Move(temporary, path, overwrite: false);
+            // Of several nodes one makes the file. (Writing aside and File.Move would not do: on Unix it looks first and renames then.)
+            using var file = new FileStream(path, options);
+            file.Write(Encoding.ASCII.GetBytes(Base64UrlEncoder.Encode(RandomNumberGenerator.GetBytes(AuthOptions.LeastKeyBytes)) + "\n"));
         }
         catch (IOException) when (File.Exists(path))
         {
             // Another node was first; its key it is.
-        }
-        finally
-        {
-            File.Delete(temporary);
         }
     }
 }

@@ -3,6 +3,7 @@ using Npgsql;
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Publishing;
+using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Core.Storage;
 using Oriva.Realtime.Hub.Authentication;
 
@@ -16,7 +17,7 @@ internal static class ConfigurationCheck
     [
         ("Storage", [typeof(StorageOptions)]),
         (AuthOptions.Section, [typeof(AuthOptions)]),
-        ("Limits", [typeof(PublishingOptions)]),
+        ("Limits", [typeof(PublishingOptions), typeof(SessionLimits)]),
         ("EventLog", [typeof(EventLogOptions)]),
         ("Retention", [typeof(RetentionOptions)]),
         ("Apps", [typeof(AppsOptions)]),

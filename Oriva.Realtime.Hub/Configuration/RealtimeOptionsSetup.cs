@@ -1,6 +1,7 @@
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Publishing;
+using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Core.Storage;
 using Oriva.Realtime.Hub.Authentication;
 
@@ -19,6 +20,7 @@ internal static class RealtimeOptionsSetup
 
         var services = builder.Services;
         services.AddOptions<PublishingOptions>().BindConfiguration("Limits");
+        services.AddOptions<SessionLimits>().BindConfiguration("Limits");
         services.AddOptions<EventLogOptions>().BindConfiguration("EventLog");
         services.AddOptions<RetentionOptions>().BindConfiguration("Retention");
         services.AddOptions<StorageOptions>().Configure<IConfiguration, IHostEnvironment>(Bind);

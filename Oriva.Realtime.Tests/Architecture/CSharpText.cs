@@ -97,30 +97,27 @@ internal sealed class CSharpText
     {
         var line = 1 + _source.AsSpan(0, _at).Count('\n');
         var text = new StringBuilder();
-        while (_at < _source.Length && !Next(end))
+        var braces = isRaw ? holes : 1;
+        while (_at < _source.Length)
         {
-            var c = _source[_at];
-            if (holes > 0 && c == '{' && !isRaw && Next("{{"))
+            var isPair = (verbatim && Next("\"\"")) || (!verbatim && !isRaw && _source[_at] == '\\') || (holes > 0 && !isRaw && Next("{{"));
+            if (isPair)
             {
-                text.Append(c);
-                _at += 2;
+                Take(text);
+                Take(text);
             }
-            else if (holes > 0 && c == '{' && OpensHole(isRaw ? holes : 1))
+            else if (Next(end))
             {
-                _at += isRaw ? holes : 1;
-                ReadCode(isRaw ? holes : 1);
+                break;
+            }
+            else if (holes > 0 && OpensHole(braces))
+            {
+                _at += braces;
+                ReadCode(braces);
                 text.Append('?');
             }
             else
             {
-                var length = verbatim && Next("\"\"") ? 2 : !verbatim && !isRaw && c == '\\' ? 2 : 1;
-                for (var i = 0; i < length; i++)
-                    Take(text);
-            }
-
-            if (verbatim && Next("\"\""))
-            {
-                Take(text);
                 Take(text);
             }
         }

@@ -16,7 +16,7 @@ public sealed class CSharpTextTests
         { "var a = \"// not a comment\";", "// not a comment" },
         { "var a = $\"x{y}z\";", "x?z" },
         { "var a = $\"{(n ? \"-\" : \"\")}{t}e{x:x4}\";", "-||??e?" },
-        { "var a = $\"{{x}}{y}\";", "{x}}?" },
+        { "var a = $\"{{x}}{y}\";", "{{x}}?" },
         { "var a = $\"{new { B = \"}\" }}z\"; var c = \"d\";", "}|?z|d" },
         { "var a = $@\"x\\{y}\"\"z\";", "x\\?\"\"z" },
         { "var a = " + Q3 + "say \"hi\" \\ {x}" + Q3 + ";", "say \"hi\" \\ {x}" },

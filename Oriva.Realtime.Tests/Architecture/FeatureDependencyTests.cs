@@ -31,7 +31,7 @@ public sealed class FeatureDependencyTests
     public void FeatureFolder_UsesOnlyWhatItMay()
     {
         var faults = s_uses.Value
-            .Where(use => use.FromFolder != "" && use.ToFolder != "" && !s_allowed.GetValueOrDefault(use.FromFolder, []).Contains(use.ToFolder))
+            .Where(use => use.FromFolder != "" && use.ToFolder != "" && use.FromFolder != use.ToFolder && !s_allowed.GetValueOrDefault(use.FromFolder, []).Contains(use.ToFolder))
             .Select(use => $"{use.From} uses {use.To}, but {use.FromFolder}/ may use only {string.Join(", ", s_allowed.GetValueOrDefault(use.FromFolder, []))}.");
 
         Distinct(faults).ShouldBeEmpty(
@@ -92,8 +92,10 @@ public sealed class FeatureDependencyTests
         [
             .. architecture.Types
                 .Where(type => type.FullName.StartsWith(Core + ".", StringComparison.Ordinal))
-                .SelectMany(type => type.Dependencies.SelectMany(Targets).Select(target => new Use(Outermost(type), Outermost(target))))
-                .Where(use => use.To.StartsWith(Core + ".", StringComparison.Ordinal) && use.FromFolder != use.ToFolder)
+                .SelectMany(type => type.Dependencies.SelectMany(Targets)
+                    .Where(target => target.FullName.StartsWith(Core + ".", StringComparison.Ordinal))
+                    .Select(target => new Use(Outermost(type), Outermost(target))))
+                .Where(use => use.From != use.To)
                 .Distinct(),
         ];
     }

@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Oriva.Realtime.Core;
 
 namespace Oriva.Realtime.Tests.Architecture;
 
@@ -35,18 +34,6 @@ public sealed partial class SqlPlacementTests
             select $"{file}({1 + code.AsSpan(0, call.Index).Count('\n')}): {call.Value}";
 
         faults.ShouldBeEmpty(HowToMend);
-    }
-
-    [Fact]
-    public void Hub_NamesNoDatabase()
-    {
-        var faults =
-            from file in SourceTree.CSharpFilesOf("Oriva.Realtime.Hub")
-            let code = new CSharpText(File.ReadAllText(SourceTree.PathOf(file))).Code
-            from Match use in DatabaseNamespace().Matches(code)
-            select $"{file}({1 + code.AsSpan(0, use.Index).Count('\n')}): {use.Value}";
-
-        faults.ShouldBeEmpty("The Hub is how the service is reached: no rules, no SQL. Let a class of Core answer the question.");
     }
 
     [Fact]
@@ -109,7 +96,4 @@ public sealed partial class SqlPlacementTests
         RegexOptions.ExplicitCapture,
         matchTimeoutMilliseconds: 5_000)]
     private static partial Regex SqlCall();
-
-    [GeneratedRegex(@"\b(Npgsql|Microsoft\.Data\.Sqlite|Microsoft\.EntityFrameworkCore|System\.Data)\b", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 5_000)]
-    private static partial Regex DatabaseNamespace();
 }

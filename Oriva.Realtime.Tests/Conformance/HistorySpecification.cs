@@ -30,7 +30,7 @@ public abstract class HistorySpecification(StoreFixture fixture) : StoreTests(fi
         {
             while (!stopping.IsCancellationRequested)
                 await Node.PublishAsync([Drafts.ToAll(app), Drafts.ToUser(app, "ada")]);
-        });
+        }, Cancel);
 
         var seen = new List<StoredEvent>();
         string? next = null;

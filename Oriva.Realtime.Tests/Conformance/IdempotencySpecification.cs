@@ -45,7 +45,8 @@ public abstract class IdempotencySpecification(StoreFixture fixture) : StoreTest
             var receipts = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => Task.Run(() => Node.PublishAsync(draft))));
 
             var first = receipts.Where(receipt => !receipt.Duplicate).ShouldHaveSingleItem();
-            receipts.Where(receipt => receipt.Duplicate).ShouldAllBe(receipt => receipt == first with { Duplicate = true });
+            var repeat = first with { Duplicate = true };
+            receipts.Where(receipt => receipt.Duplicate).ShouldAllBe(receipt => receipt == repeat);
             (await Node.ReadStreamAsync(app)).Count.ShouldBe(round + 1);
         }
     }

@@ -98,6 +98,9 @@ public abstract class OutboxSpecification(StoreFixture fixture) : StoreTests(fix
         // The node's own loop sleeps, so that the test alone claims.
         var node = await StartNodeAsync(new LogHostSettings { EventLog = options => (options.OutboxLease, options.OutboxPoll) = (s_lapsed, TimeSpan.FromHours(1)) }, store);
         var app = await node.AddAppAsync();
+        await AddAsync(node, Event(app, "e-0"));
+        node.Outbox.Announce();
+        await Eventually("the node's own loop has gone to sleep", async () => await CountAsync(node) == 0);
         await AddAsync(node, Event(app, "e-1") with { IdIsFresh = idIsFresh }, Event(app, "e-2") with { IdIsFresh = idIsFresh });
 
         // Two claims before the first of them is appended, as when a node was paused for longer than its lease.
@@ -110,7 +113,7 @@ public abstract class OutboxSpecification(StoreFixture fixture) : StoreTests(fix
             (await node.Writer.AppendAsync(request).Soon("the first claim is settled")).Required().ShouldHaveSingleItem().Duplicate.ShouldBeTrue();
         }
 
-        (await node.ReadStreamAsync(app)).Select(e => e.Id).Order().ShouldBe(["e-1", "e-2"]);
+        (await node.ReadStreamAsync(app)).Select(e => e.Id).Order().ShouldBe(["e-0", "e-1", "e-2"]);
         (await CountAsync(node)).ShouldBe(0);
     }
 

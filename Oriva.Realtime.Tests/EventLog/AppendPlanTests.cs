@@ -99,8 +99,8 @@ public sealed class AppendPlanTests
     [Fact]
     public void AnyGroup_FillsEachStreamWithoutAGapAndInTheOrderOfItsEvents()
     {
-        var app = Gen.OneOfConst("a1", "b1", "c1");
-        var drawn = Gen.Select(app, Gen.OneOfConst(null, "ada", "bob"), Gen.OneOfConst(null, "room"), app.Array[0, 2], Gen.Bool);
+        var app = Gen.OneOf("a1", "b1", "c1");
+        var drawn = Gen.Select(app, Gen.OneOf<string?>(null, "ada", "bob"), Gen.OneOf<string?>(null, "room"), app.Array[0, 2], Gen.Bool);
 
         drawn.Array[1, 4].Array[0, 10].Sample(
             requests =>

@@ -194,7 +194,7 @@ public sealed class AppendQueueTests
     [Fact]
     public void AnyRequests_AreTakenOnceInTurnAndInBoundedGroups()
     {
-        var request = Gen.Select(Gen.OneOfConst("a1", "b1", "c1"), Gen.Int[1, 4], Gen.Int[0, 300]);
+        var request = Gen.Select(Gen.OneOf("a1", "b1", "c1"), Gen.Int[1, 4], Gen.Int[0, 300]);
 
         Gen.Select(request.Array[0, 40], Gen.Int[1, 8], Gen.Int[500, 3_000]).Sample(
             (drawn, maxEvents, maxBytes) =>
@@ -235,9 +235,9 @@ public sealed class AppendQueueTests
         while (true)
         {
             // Closed, so that it never has to wait.
-            var take = queue.TakeAsync();
+            var take = queue.TakeAsync().AsTask();
             take.IsCompletedSuccessfully.ShouldBeTrue();
-            if (take.GetAwaiter().GetResult() is not { Count: > 0 } group)
+            if (take.Result is not { Count: > 0 } group)
                 return groups;
             groups.Add(group);
         }

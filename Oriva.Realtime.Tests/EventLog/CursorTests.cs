@@ -11,11 +11,11 @@ public sealed class CursorTests
     [Fact]
     public void AnyCursor_AsText_ComesBackTheSame()
     {
-        var stream = Gen.OneOfConst("a1", "a1/users/ada", "a1/topics/room-1", "a1/users/日本", "a1/users/😀\"\\");
+        var stream = Gen.OneOf("a1", "a1/users/ada", "a1/topics/room-1", "a1/users/日本", "a1/users/😀\"\\");
         var streams = Gen.Select(stream, Gen.OneOf(Gen.Long[0, 10], Gen.Long[0, long.MaxValue], Gen.Const(long.MaxValue))).Array[0, 5]
             .Select(pairs => pairs.DistinctBy(pair => pair.Item1).ToImmutableDictionary(pair => pair.Item1, pair => pair.Item2));
 
-        Gen.Select(Gen.OneOfConst("e", "", "019af0c37d3b7cc08000000000000000", "é"), streams).Select((epoch, at) => new Cursor(epoch, at)).Sample(
+        Gen.Select(Gen.OneOf("e", "", "019af0c37d3b7cc08000000000000000", "é"), streams).Select((epoch, at) => new Cursor(epoch, at)).Sample(
             cursor =>
             {
                 var text = cursor.ToText();

@@ -21,10 +21,11 @@ internal static class TestEvents
         CopyTo = copyTo,
     };
 
-    public static StoredEvent Stored(string type = "test.happened", string data = "{}", string? userId = null, string? topic = null, string? metadata = null, long position = 1) => new()
+    public static StoredEvent Stored(
+        string type = "test.happened", string data = "{}", string? userId = null, string? topic = null, string? metadata = null, long position = 1, string app = "live-mixers") => new()
     {
         Id = "e-1",
-        Source = "live-mixers",
+        Source = app,
         Type = type,
         Data = data,
         UserId = userId,
@@ -32,8 +33,8 @@ internal static class TestEvents
         Time = Noon,
         Metadata = metadata,
         Actor = "tester",
-        App = "live-mixers",
-        Stream = StreamName.Of("live-mixers", userId, topic).Text,
+        App = app,
+        Stream = StreamName.Of(app, userId, topic).Text,
         Position = position,
         RecordedAt = Noon.AddSeconds(1),
     };

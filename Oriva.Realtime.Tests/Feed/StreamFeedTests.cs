@@ -1,132 +1,145 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Feed;
+using Oriva.Realtime.Tests.EventLog;
 
 namespace Oriva.Realtime.Tests.Feed;
 
 public sealed class StreamFeedTests
 {
-    private readonly StreamFeed _feed = new();
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(20);
+    private static readonly StreamName s_app = StreamName.OfApp("a1");
+    private static readonly StreamName s_user = StreamName.OfUser("a1", "ada");
+
+    private readonly FakeTimeProvider _time = new(TestEvents.Noon);
+    private readonly StreamFeed _feed;
+
+    public StreamFeedTests() => _feed = new StreamFeed(_time);
 
     [Fact]
-    public void Listener_HearsEachAdvanceOfItsStreamAlone()
+    public async Task Advance_WakesTheListenersOfItsStreamAlone()
     {
-        var heard = new List<StreamAdvance>();
-        using var listening = _feed.Listen("a1", heard.Add);
+        CountingListener one = new(), same = new(), other = new();
+        var stream = _feed.Listen(s_app, one);
+        _feed.Listen(s_app, same).ShouldBeSameAs(stream);
+        var user = _feed.Listen(s_user, other);
 
-        _feed.Announce([new("a1", 1), new("b1", 7), new("a1/users/ada", 3), new("A1", 9), new("a1", 4)]);
+        _feed.Announce([new("a1", 3), new("A1", 9), new("b1", 9)]);
 
-        heard.ShouldBe([new StreamAdvance("a1", 1), new StreamAdvance("a1", 4)]);
+        await one.Woken.WaitAsync(s_patience, TestContext.Current.CancellationToken);
+        await same.Woken.WaitAsync(s_patience, TestContext.Current.CancellationToken);
+        stream.Head.ShouldBe(3);
+        user.Head.ShouldBe(0);
+        other.Wakes.ShouldBe(0);
     }
 
     [Fact]
-    public void HeadThatIsNoAdvance_WakesNobody()
+    public void Heads_AreKnownAtOnce_AndOnlyGrow()
     {
-        var heard = new List<long>();
-        using var listening = _feed.Listen("a1", advance => heard.Add(advance.Head));
+        var stream = _feed.Listen(s_app, new CountingListener());
 
-        foreach (var head in (long[])[0, -1, 3, 3, 2, 4, 1, 4, 5])
-            _feed.Announce([new("a1", head)]);
+        _feed.Announce([new("a1", 3), new("a1", 2)]);
 
-        heard.ShouldBe([3, 4, 5]);
+        stream.Head.ShouldBe(3);
     }
 
     [Fact]
-    public void AllListenersOfAStream_AreWoken()
+    public void StreamThatNobodyFollows_IsNotKept()
     {
-        var (one, other) = (0, 0);
-        using var first = _feed.Listen("a1", _ => one++);
-        using var second = _feed.Listen("a1", _ => other++);
+        _feed.Announce([new("a1", 3)]);
 
-        _feed.Announce([new("a1", 1)]);
-
-        (one, other).ShouldBe((1, 1));
-    }
-
-    [Fact]
-    public void DisposedListener_HearsNothingMore_AndTheOthersGoOn()
-    {
-        var (gone, stays) = (0, 0);
-        var leaving = _feed.Listen("a1", _ => gone++);
-        using var staying = _feed.Listen("a1", _ => stays++);
-
-        leaving.Dispose();
-        leaving.Dispose();
-        _feed.Announce([new("a1", 1)]);
-
-        (gone, stays).ShouldBe((0, 1));
-    }
-
-    [Fact]
-    public void OneWakeListeningTwice_LeavesOnce()
-    {
-        var woken = 0;
-        void Wake(StreamAdvance advance) => woken++;
-        var first = _feed.Listen("a1", Wake);
-        using var second = _feed.Listen("a1", Wake);
-
-        first.Dispose();
-        _feed.Announce([new("a1", 1)]);
-
-        woken.ShouldBe(1);
-    }
-
-    [Fact]
-    public void Streams_AreThoseThatSomebodyListensTo()
-    {
         _feed.Streams.ShouldBeEmpty();
-        var one = _feed.Listen("a1", static _ => { });
-        var other = _feed.Listen("a1", static advance => _ = advance.Head);
-        var user = _feed.Listen("a1/users/ada", static _ => { });
+        _feed.IsActive("a1").ShouldBeFalse();
+    }
+
+    [Fact]
+    public void Streams_AreThoseThatSomebodyFollows()
+    {
+        CountingListener one = new(), other = new(), user = new();
+        var stream = _feed.Listen(s_app, one);
+        _feed.Listen(s_app, other);
+        var users = _feed.Listen(s_user, user);
         _feed.Streams.ShouldBe(["a1", "a1/users/ada"], ignoreOrder: true);
 
-        one.Dispose();
-        user.Dispose();
+        _feed.StopListening(stream, one);
+        _feed.StopListening(users, user);
         _feed.Streams.ShouldBe(["a1"]);
+        _feed.IsActive("a1").ShouldBeTrue();
+        _feed.IsActive("a1/users/ada").ShouldBeFalse();
 
-        other.Dispose();
-        other.Dispose();
+        _feed.StopListening(stream, other);
         _feed.Streams.ShouldBeEmpty();
+        stream.IsRetired.ShouldBeTrue();
     }
 
     [Fact]
-    public void StreamThatWasLeft_CanBeListenedToAgain_FromAnyHead()
+    public void StreamThatWasLeft_BeginsAnewForTheNext()
     {
-        _feed.Listen("a1", static _ => { }).Dispose();
-        var first = _feed.Listen("a1", static _ => { });
+        var listener = new CountingListener();
+        var left = _feed.Listen(s_app, listener);
         _feed.Announce([new("a1", 10)]);
-        first.Dispose();
-        // A store that was replaced begins anew; nobody was there to remember the old head.
-        var heard = new List<long>();
-        using var second = _feed.Listen("a1", advance => heard.Add(advance.Head));
+        _feed.StopListening(left, listener);
 
-        first.Dispose();
+        var stream = _feed.Listen(s_app, listener);
         _feed.Announce([new("a1", 2)]);
 
-        heard.ShouldBe([2]);
-        _feed.Streams.ShouldBe(["a1"]);
+        stream.ShouldNotBeSameAs(left);
+        stream.Head.ShouldBe(2);
+        left.Head.ShouldBe(10);
     }
 
     [Fact]
-    public void StreamWithoutListeners_IsAnnouncedToNobody() => Should.NotThrow(() => _feed.Announce([new("a1", 1)]));
-
-    [Fact]
-    public void Listener_MayLeaveWhileItIsWoken()
+    public void TailThatHasNotGrownForAWhile_IsGivenBack()
     {
-        var woken = 0;
-        IDisposable? own = null;
-        own = _feed.Listen("a1", _ =>
-        {
-            woken++;
-            own!.Dispose();
-        });
-        using var other = _feed.Listen("a1", _ => woken++);
+        var stream = _feed.Listen(s_app, new CountingListener());
+        _feed.Announce([new("a1", 1, [TestEvents.Stored(position: 1)])]);
 
-        _feed.Announce([new("a1", 1), new("a1", 2)]);
+        _time.Advance(TimeSpan.FromSeconds(9));
+        _feed.TrimTails();
+        stream.TryRead(0, 10, out _).ShouldBeTrue();
 
-        woken.ShouldBe(3);
+        _time.Advance(TimeSpan.FromSeconds(2));
+        _feed.TrimTails();
+        stream.TryRead(0, 10, out _).ShouldBeFalse();
+        stream.Head.ShouldBe(1);
     }
 
     [Fact]
-    public async Task ListenersThatComeAndGoAtOnce_AlwaysHearWhatIsAnnouncedMeanwhile()
+    public async Task TailThatHasNotGrownForAWhile_IsGivenBack_ThoughItsHeadIsPolledEverySecond()
+    {
+        var e = TestEvents.Stored(position: 1);
+        var stream = _feed.Listen(StreamName.OfApp(e.App), new CountingListener());
+        _feed.Announce([new(e.Stream, 1, [e])]);
+        using var poll = new HeadsPoll(new ReadableLog([e]), _feed, _time, NullLogger<HeadsPoll>.Instance);
+
+        for (var second = 0; second < 60; second++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await poll.RunOnceAsync(TestContext.Current.CancellationToken);
+        }
+
+        stream.TryRead(0, 10, out _).ShouldBeFalse("a head that is announced again is no growth");
+    }
+
+    [Fact]
+    public async Task Poll_AsksForTheHeadsOfFollowedStreams_AndForNoneWithoutListeners()
+    {
+        var e = TestEvents.Stored(position: 7);
+        var log = new ReadableLog([e]);
+        using var poll = new HeadsPoll(log, _feed, _time, NullLogger<HeadsPoll>.Instance);
+
+        await poll.RunOnceAsync(TestContext.Current.CancellationToken);
+        log.Reads.ShouldBe(0);
+
+        var stream = _feed.Listen(StreamName.OfApp(e.App), new CountingListener());
+        await poll.RunOnceAsync(TestContext.Current.CancellationToken);
+        log.Reads.ShouldBe(1);
+        stream.Head.ShouldBe(7);
+    }
+
+    [Fact]
+    public async Task ListenersThatComeAndGoAtOnce_AlwaysLearnTheHeadsAnnouncedMeanwhile()
     {
         const int Rounds = 5_000;
         var head = 0L;
@@ -137,18 +150,53 @@ public sealed class StreamFeedTests
             {
                 for (var i = 0; i < Rounds; i++)
                 {
-                    var heard = 0L;
-                    // The race: the last listener takes the stream's entry away while this one comes in.
-                    using var listening = _feed.Listen("a1", advance => Volatile.Write(ref heard, Math.Max(Volatile.Read(ref heard), advance.Head)));
+                    // The race: the last listener retires the stream while this one comes in.
+                    var listener = new CountingListener();
+                    var stream = _feed.Listen(s_app, listener);
                     var announced = Interlocked.Increment(ref head);
                     _feed.Announce([new("a1", announced)]);
-                    if (Volatile.Read(ref heard) < announced)
+                    if (stream.Head < announced)
                         Interlocked.Increment(ref deaf);
+                    _feed.StopListening(stream, listener);
                 }
             },
             TestContext.Current.CancellationToken)));
 
         deaf.ShouldBe(0);
         _feed.Streams.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task ListenerThatStays_IsWokenForTheLastHead_WhileOthersComeAndGo()
+    {
+        const int Heads = 2_000;
+        var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var staying = new CountingListener();
+        var stream = _feed.Listen(s_app, staying);
+        staying.OnWake = () =>
+        {
+            if (stream.Head == Heads)
+                reached.TrySetResult();
+        };
+
+        var coming = Task.Run(
+            () =>
+            {
+                for (var i = 0; i < Heads; i++)
+                {
+                    // They move each other's places in the stream's list, past which a waking in progress may have gone.
+                    CountingListener[] passing = [new(), new(), new()];
+                    var streams = passing.Select(listener => _feed.Listen(s_app, listener)).ToList();
+                    for (var j = 0; j < passing.Length; j++)
+                        _feed.StopListening(streams[j], passing[j]);
+                }
+            },
+            TestContext.Current.CancellationToken);
+        for (var head = 1; head <= Heads; head++)
+            _feed.Announce([new("a1", head)]);
+
+        await reached.Task.WaitAsync(s_patience, TestContext.Current.CancellationToken);
+        await coming;
+        _feed.Streams.ShouldBe(["a1"]);
     }
 }

@@ -6,7 +6,7 @@ namespace Oriva.Realtime.Tests.Infrastructure;
 /// <summary>Keeps the newest lines of a host's log, for the output of a test that fails.</summary>
 internal sealed class HostLog : ILoggerProvider
 {
-    private const int MostLines = 2_000;
+    private const int MostLines = 500;
 
     private readonly ConcurrentQueue<string> _lines = new();
 

@@ -124,7 +124,7 @@ internal sealed partial class HubProcess : IAsyncDisposable
             _listens.TrySetResult(new Uri(match.Value));
     }
 
-    [GeneratedRegex(@"http://127\.0\.0\.1:\d+")]
+    [GeneratedRegex(@"http://127\.0\.0\.1:\d+", RegexOptions.NonBacktracking)]
     private static partial Regex ListensOn();
 }
 

@@ -122,10 +122,10 @@ internal sealed class LogHost : IAsyncDisposable
     }
 
     /// <summary>A new app with the types and topics of <see cref="TestManifest"/>, so that tests on one store do not meet.</summary>
-    public async Task<string> AddAppAsync()
+    public async Task<string> AddAppAsync(string openTopics = "room-*")
     {
         var app = NewAppId();
-        await PutManifestAsync(TestManifest.Of(app));
+        await PutManifestAsync(TestManifest.Of(app, openTopics: openTopics));
         return app;
     }
 

@@ -5,13 +5,13 @@ using Oriva.Realtime.Core.Storage;
 
 namespace Oriva.Realtime.Tests.Infrastructure;
 
-/// <summary>Apps of tests: two types, topics for members and topics by claim.</summary>
+/// <summary>Apps of tests: two types, topics for members, and topics by claim (<c>vip-*</c>) unless all are for members.</summary>
 internal static class TestManifest
 {
     public const string Type = "thing.happened";
     public const string SharedType = "thing.shared";
 
-    public static string Of(string app, string? sharedWith = null, string? consumes = null) => JsonSerializer.Serialize(new
+    public static string Of(string app, string? sharedWith = null, string? consumes = null, string openTopics = "room-*") => JsonSerializer.Serialize(new
     {
         app,
         name = "Test app " + app,
@@ -21,7 +21,7 @@ internal static class TestManifest
             [SharedType] = new { sharedWith = sharedWith is null ? Array.Empty<string>() : [sharedWith] },
         },
         consumes = consumes is null ? Array.Empty<object>() : [new { app = consumes, types = new[] { "thing.*" } }],
-        topics = new[] { new { pattern = "room-*", access = "members" }, new { pattern = "vip-*", access = "claim" } },
+        topics = new[] { new { pattern = openTopics, access = "members" }, new { pattern = "vip-*", access = "claim" } }.Take(openTopics == "*" ? 1 : 2),
     });
 }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Tests.EventLog;
 
@@ -16,6 +17,17 @@ public sealed class BatchJsonTests
         json.GetProperty("after").GetInt64().ShouldBe(4);
         json.GetProperty("through").GetInt64().ShouldBe(6);
         json.GetProperty("events")[0].GetProperty("seq").GetInt64().ShouldBe(5);
+    }
+
+    [Fact]
+    public void Batch_IsEncodedOnce_HoweverManyConnectionsGetIt()
+    {
+        var batch = new EventBatch("a1", 2, "a1", 4, 6, []);
+        var encodings = 0;
+        string Encode(EventBatch encoded) => $"{encoded.Stream} {++encodings}";
+
+        batch.GetOrEncode(Encode).ShouldBe("a1 1");
+        batch.GetOrEncode(Encode).ShouldBe("a1 1");
     }
 
     [Fact]

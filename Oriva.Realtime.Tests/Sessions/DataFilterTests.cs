@@ -266,7 +266,7 @@ public sealed class DataFilterTests
     {
         var value = Publishing.JsonModel.Any;
 
-        Gen.Select(Gen.OneOfConst("eq", "ne", "gt", "gte", "lt", "lte", "in", "contains", "exists"), value, value, Gen.Int).Sample(
+        Gen.Select(Gen.OneOf("eq", "ne", "gt", "gte", "lt", "lte", "in", "contains", "exists"), value, value, Gen.Int).Sample(
             (op, wanted, at, seed) =>
             {
                 var random = new Random(seed);

@@ -1,4 +1,3 @@
-using CsCheck;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Feed;
 using Oriva.Realtime.Core.Publishing;
@@ -10,29 +9,40 @@ namespace Oriva.Realtime.Tests.Sessions;
 
 public sealed class SubscriptionTests
 {
-    private readonly StreamFeed _feed = new();
+    private static readonly ReadScope s_scope = new("ada", ["a1"], [], Whole: false);
+
+    private readonly StreamFeed _feed = new(TimeProvider.System);
     private int _woken;
 
     [Fact]
-    public void Subscription_ListensToItsStreams_UntilItIsDisposed()
+    public void Subscription_FollowsItsStreams_UntilItIsDisposed()
     {
         var subscription = Subscribe(StreamName.OfApp("a1"), StreamName.OfUser("a1", "ada"));
-        subscription.Streams.Select(stream => stream.Stream).ShouldBe(["a1", "a1/users/ada"]);
-
-        _feed.Announce([new("a1/users/ada", 5), new("b1", 1)]);
-        subscription.Streams[1].Head.ShouldBe(5);
-        subscription.Streams[1].IsBehind.ShouldBeTrue();
-        subscription.Streams[0].IsBehind.ShouldBeFalse();
-        _woken.ShouldBe(1);
+        subscription.Streams.Select(stream => stream.Stream.Name.Text).ShouldBe(["a1", "a1/users/ada"]);
+        _feed.Streams.ShouldBe(["a1", "a1/users/ada"], ignoreOrder: true);
+        subscription.Ended.ShouldBeFalse();
 
         subscription.Dispose();
-        subscription.Dispose();
-        _feed.Announce([new("a1", 1), new("a1/users/ada", 6)]);
+
         subscription.Ended.ShouldBeTrue();
-        subscription.Streams[1].Head.ShouldBe(5);
-        _woken.ShouldBe(1);
         _feed.Streams.ShouldBeEmpty();
     }
+
+    [Fact]
+    public void Subscription_DisposedTwice_TakesNobodyElsesPlaceAway()
+    {
+        var subscription = Subscribe(StreamName.OfApp("a1"));
+        var other = Subscribe(StreamName.OfApp("a1"));
+
+        subscription.Dispose();
+        subscription.Dispose();
+
+        _feed.Streams.ShouldBe(["a1"]);
+        other.Streams[0].Stream.IsRetired.ShouldBeFalse();
+    }
+
+    [Fact]
+    public void Subscription_WithoutStreams_CanBeDisposed() => Should.NotThrow(() => new Subscription("a1", 1, s_scope, [], _feed).Dispose());
 
     [Theory]
     [InlineData("mix.published", true)]
@@ -41,65 +51,70 @@ public sealed class SubscriptionTests
     public void Event_IsSentWhenAnyInterestMatches(string type, bool matches)
     {
         var interests = Interest.Read([new InterestRequest(["mix.*"]), new InterestRequest(["chat.sent"])], new FaultList());
+        var subscription = new Subscription("a1", 1, s_scope, interests, _feed);
 
-        new Subscription("a1", 1, s_scope, interests).Matches(TestEvents.Stored(type)).ShouldBe(matches);
+        subscription.Matches(TestEvents.Stored(type)).ShouldBe(matches);
+        subscription.TakesAll.ShouldBeFalse();
     }
 
     [Fact]
-    public void WithoutInterests_EveryEventIsSent() => Subscribe().Matches(TestEvents.Stored()).ShouldBeTrue();
-
-    [Fact]
-    public void Head_OnlyGrows()
+    public void WithoutInterests_EveryEventIsSent()
     {
-        var stream = new StreamPosition("a1");
-
-        stream.Advance(5);
-        stream.Advance(3);
-        stream.Advance(-1);
-
-        stream.Head.ShouldBe(5);
+        Subscribe().Matches(TestEvents.Stored()).ShouldBeTrue();
+        Subscribe().TakesAll.ShouldBeTrue();
     }
 
     [Fact]
-    public void Start_IsWhereTheClientStands()
+    public void StreamWhoseStartIsNotKnownYet_IsNotBehindAndWakesNobody()
     {
-        var stream = new StreamPosition("a1");
+        var stream = Subscribe(StreamName.OfApp("a1")).Streams[0];
+        stream.Stream.Advance(5, null, now: 0);
 
-        stream.StartAt(7, TestEvents.Noon);
+        stream.Stream.WakeListeners();
 
-        (stream.Position, stream.PushedThrough, stream.Since, stream.Head, stream.IsBehind).ShouldBe((7, 7, TestEvents.Noon, 7, false));
+        stream.Position.ShouldBe(-1);
+        stream.IsBehind.ShouldBeFalse();
+        _woken.ShouldBe(0);
     }
 
     [Fact]
-    public void Start_BeforeTheHead_IsBehind()
+    public void StreamThatHasGrown_IsBehind_AndWakesItsSession()
     {
-        var stream = new StreamPosition("a1");
-        stream.Advance(9);
+        var stream = Subscribe(StreamName.OfApp("a1")).Streams[0];
+        stream.StartAt(5, TestEvents.Noon);
+        (stream.Position, stream.PushedThrough, stream.Since).ShouldBe((5, 5, TestEvents.Noon));
 
-        stream.StartAt(7, TestEvents.Noon);
+        stream.Stream.Advance(5, null, now: 0);
+        stream.Stream.WakeListeners();
+        stream.IsBehind.ShouldBeFalse();
+        _woken.ShouldBe(0);
 
-        stream.Head.ShouldBe(9);
+        stream.Stream.Advance(6, null, now: 0);
+        stream.Stream.WakeListeners();
         stream.IsBehind.ShouldBeTrue();
+        _woken.ShouldBe(1);
     }
 
     [Fact]
-    public void HeadsAnnouncedAtOnce_LeaveTheHighest() =>
-        Gen.Long[0, 100].Array[1, 50].Sample(
-            heads =>
-            {
-                var stream = new StreamPosition("a1");
-                Parallel.ForEach(heads, stream.Advance);
-                stream.Head.ShouldBe(heads.Max());
-            },
-            iter: 200,
-            threads: 1);
+    public void EventThatMatchedNothing_MovesTheSessionButNotTheClient()
+    {
+        var stream = Subscribe(StreamName.OfApp("a1")).Streams[0];
+        stream.StartAt(0, DateTimeOffset.MinValue);
 
-    private static readonly ReadScope s_scope = new("ada", ["a1"], [], Whole: false);
+        stream.MoveTo(TestEvents.Stored(position: 1), pushed: true);
+        stream.MoveTo(TestEvents.Stored(position: 2), pushed: false);
+
+        (stream.Position, stream.PushedThrough, stream.Since).ShouldBe((2, 1, TestEvents.Stored().RecordedAt));
+
+        stream.Told();
+
+        stream.PushedThrough.ShouldBe(2);
+    }
 
     private Subscription Subscribe(params StreamName[] streams)
     {
-        var subscription = new Subscription("a1", 1, s_scope, []);
-        subscription.Listen(_feed, streams, () => _woken++);
+        var subscription = new Subscription("a1", 1, s_scope, [], _feed);
+        subscription.Listen(streams, () => _woken++);
         return subscription;
     }
 }

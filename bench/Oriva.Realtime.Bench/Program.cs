@@ -11,6 +11,9 @@ internal static class Program
     /// <summary>Lets sockets continue on the thread that polls them. Read once, by the first socket of the process.</summary>
     public const string InlineCompletions = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
 
+    /// <summary>A file has no width of its own.</summary>
+    private const int LogWidth = 180;
+
     public static async Task<int> Main(string[] args)
     {
         if (args is [] or ["help" or "--help" or "-h"])
@@ -49,6 +52,8 @@ internal static class Program
     private static async Task RunAsync(string[] args, CancellationToken cancellationToken)
     {
         var options = BenchOptions.Parse(args);
+        if (Console.IsOutputRedirected)
+            AnsiConsole.Profile.Width = LogWidth;
         var load = Machine.Load();
         AnsiConsole.MarkupLineInterpolated($"{Machine.Describe()}; load before the run {load}");
         var run = new Run(options, AnsiConsole.Console);

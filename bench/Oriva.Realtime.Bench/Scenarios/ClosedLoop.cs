@@ -14,7 +14,7 @@ internal sealed record ClosedLoop(Audience Audience, int InFlight, int EventsPer
         var target = stage.Target;
         var receivers = stage.Crowd is not { } crowd ? 0 : Audience == Audience.Everyone ? crowd.Size : 1;
         var publishers = await Publisher.ConnectAsync(target, Audience, EventsPerPost, InFlight, cancellationToken);
-        var slots = receivers > 0 ? new Slots(InFlight, receivers) : null;
+        var slots = receivers > 0 ? new Slots(InFlight, receivers * EventsPerPost) : null;
         var latency = new Histogram();
         (target.Arrivals.Latency, target.Arrivals.Slots) = (latency, slots);
 

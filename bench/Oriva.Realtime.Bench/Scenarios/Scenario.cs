@@ -30,7 +30,8 @@ internal sealed record Scenario(string Name, bool WithCrowd, IReadOnlyList<Case>
     /// <summary>From the publish to its arrival at one of many users.</summary>
     private static Scenario Unicast(Scale scale) => new("unicast", WithCrowd: true,
     [
-        new($"{scale.UnicastInFlight} in flight", new ClosedLoop(Audience.User, scale.UnicastInFlight).RunAsync),
+        new($"1 event a POST, {scale.UnicastInFlight} in flight", new ClosedLoop(Audience.User, scale.UnicastInFlight).RunAsync),
+        new($"{scale.BatchEvents} events a POST, {scale.BatchesInFlight} in flight", new ClosedLoop(Audience.User, scale.BatchesInFlight, scale.BatchEvents).RunAsync),
         new($"{scale.UnicastPerSecond}/s", new OpenLoop(Audience.User, scale.UnicastPerSecond).RunAsync),
     ]);
 

@@ -3,21 +3,27 @@ using Microsoft.AspNetCore.SignalR.Protocol;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Sessions;
 
-namespace Oriva.Realtime.Hub;
+namespace Oriva.Realtime.Hub.Connections;
 
 /// <summary>
 /// Writes to one SignalR connection. It awaits the connection's own write, so that a slow reader holds up its session and nobody else; and a batch that
 /// several sessions get is encoded once a protocol.
 /// </summary>
-internal sealed class HubOutput(HubConnectionContext connection) : ISessionOutput
+/// <param name="leave">Takes the connection out of an app's groups.</param>
+internal sealed class HubOutput(HubConnectionContext connection, Action<string> leave) : ISessionOutput
 {
     public string Kind => "hub";
 
     public ValueTask PushAsync(EventBatch batch, CancellationToken cancellationToken) =>
         connection.WriteAsync(batch.GetOrEncode(static batch => Encode(nameof(IRealtimeClient.events), batch)), cancellationToken);
 
-    public ValueTask ResetAsync(string app, string reason, CancellationToken cancellationToken) =>
-        connection.WriteAsync(Encode(nameof(IRealtimeClient.reset), new SubscriptionReset(app, reason)), cancellationToken);
+    public ValueTask SignalAsync(object frame, CancellationToken cancellationToken) => connection.WriteAsync((SerializedHubMessage)frame, cancellationToken);
+
+    public ValueTask ResetAsync(string app, string reason, CancellationToken cancellationToken)
+    {
+        leave(app);
+        return connection.WriteAsync(Encode(nameof(IRealtimeClient.reset), new SubscriptionReset(app, reason)), cancellationToken);
+    }
 
     private static SerializedHubMessage Encode(string target, object argument) => new(new InvocationMessage(target, [argument]));
 }

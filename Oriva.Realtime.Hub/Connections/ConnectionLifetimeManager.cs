@@ -1,0 +1,159 @@
+using System.Collections.Concurrent;
+using Microsoft.AspNetCore.SignalR;
+using Microsoft.AspNetCore.SignalR.Protocol;
+using Microsoft.Extensions.Options;
+using Oriva.Realtime.Core.Sessions;
+
+namespace Oriva.Realtime.Hub.Connections;
+
+/// <summary>
+/// Where SignalR's sends go. Each connection has one session, which alone writes to it; what is sent by <c>IHubContext</c>, to a group, a user or a
+/// connection, waits in the session's bounded queue. So no sender ever waits for a reader, and one stuck member of a group holds up nobody.
+/// </summary>
+/// <remarks>Sends are therefore signals: at most once, oldest dropped first. What must arrive is published.</remarks>
+internal sealed class ConnectionLifetimeManager(
+    SessionFactory sessions, IOptions<SessionLimits> limits, ILogger<ConnectionSession> logger, ILogger<DefaultHubLifetimeManager<RealtimeHub>> baseLogger)
+    : DefaultHubLifetimeManager<RealtimeHub>(baseLogger)
+{
+    private readonly ConcurrentDictionary<string, ConnectionSession> _connections = new(StringComparer.Ordinal);
+    private readonly MemberSets _groups = new();
+    private readonly MemberSets _users = new();
+
+    public override async Task OnConnectedAsync(HubConnectionContext connection)
+    {
+        // The base keeps what client results need.
+        await base.OnConnectedAsync(connection);
+        var session = ConnectionSession.Start(connection, sessions, this, logger);
+        _connections[connection.ConnectionId] = session;
+        session.IsOverLimit = _users.Add(session.UserId, session) > limits.Value.ConnectionsPerUser;
+    }
+
+    public override async Task OnDisconnectedAsync(HubConnectionContext connection)
+    {
+        if (_connections.TryRemove(connection.ConnectionId, out var session))
+        {
+            _users.Remove(session.UserId, session);
+            foreach (var group in session.Groups)
+                _groups.Remove(group, session);
+            await session.StopAsync();
+        }
+
+        await base.OnDisconnectedAsync(connection);
+    }
+
+    public override Task AddToGroupAsync(string connectionId, string groupName, CancellationToken cancellationToken = default)
+    {
+        if (_connections.TryGetValue(connectionId, out var session))
+            Join(session, groupName);
+        return Task.CompletedTask;
+    }
+
+    public override Task RemoveFromGroupAsync(string connectionId, string groupName, CancellationToken cancellationToken = default)
+    {
+        if (_connections.TryGetValue(connectionId, out var session))
+            Leave(session, groupName);
+        return Task.CompletedTask;
+    }
+
+    public void Join(ConnectionSession session, string group)
+    {
+        if (!session.Groups.Add(group))
+            return;
+        _groups.Add(group, session);
+        // It disconnected meanwhile: then nobody else takes it out again.
+        if (!_connections.ContainsKey(session.ConnectionId))
+            _groups.Remove(group, session);
+    }
+
+    public void Leave(ConnectionSession session, string group)
+    {
+        if (session.Groups.Remove(group))
+            _groups.Remove(group, session);
+    }
+
+    public override Task SendAllAsync(string methodName, object?[] args, CancellationToken cancellationToken = default) =>
+        Send(_connections.Values, methodName, args);
+
+    public override Task SendAllExceptAsync(string methodName, object?[] args, IReadOnlyList<string> excludedConnectionIds, CancellationToken cancellationToken = default) =>
+        Send(_connections.Values, methodName, args, excludedConnectionIds);
+
+    public override Task SendConnectionAsync(string connectionId, string methodName, object?[] args, CancellationToken cancellationToken = default) =>
+        Send(Find([connectionId]), methodName, args);
+
+    public override Task SendConnectionsAsync(IReadOnlyList<string> connectionIds, string methodName, object?[] args, CancellationToken cancellationToken = default) =>
+        Send(Find(connectionIds), methodName, args);
+
+    public override Task SendGroupAsync(string groupName, string methodName, object?[] args, CancellationToken cancellationToken = default) =>
+        Send(_groups.MembersOf(groupName), methodName, args);
+
+    public override Task SendGroupsAsync(IReadOnlyList<string> groupNames, string methodName, object?[] args, CancellationToken cancellationToken = default) =>
+        Send(groupNames.SelectMany(_groups.MembersOf).Distinct(), methodName, args);
+
+    public override Task SendGroupExceptAsync(
+        string groupName, string methodName, object?[] args, IReadOnlyList<string> excludedConnectionIds, CancellationToken cancellationToken = default) =>
+        Send(_groups.MembersOf(groupName), methodName, args, excludedConnectionIds);
+
+    public override Task SendUserAsync(string userId, string methodName, object?[] args, CancellationToken cancellationToken = default) =>
+        Send(_users.MembersOf(userId), methodName, args);
+
+    public override Task SendUsersAsync(IReadOnlyList<string> userIds, string methodName, object?[] args, CancellationToken cancellationToken = default) =>
+        Send(userIds.SelectMany(_users.MembersOf).Distinct(), methodName, args);
+
+    private IEnumerable<ConnectionSession> Find(IReadOnlyList<string> connectionIds) =>
+        connectionIds.Select(id => _connections.GetValueOrDefault(id)).OfType<ConnectionSession>();
+
+    /// <summary>Encoded once a protocol, whoever and however many get it.</summary>
+    private static Task Send(IEnumerable<ConnectionSession> to, string method, object?[] args, IReadOnlyList<string>? except = null)
+    {
+        SerializedHubMessage? frame = null;
+        foreach (var connection in to)
+        {
+            if (except?.Contains(connection.ConnectionId) != true)
+                connection.Session.Signal(frame ??= new SerializedHubMessage(new InvocationMessage(method, args)));
+        }
+
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Named sets of connections; a set without members is gone.</summary>
+    private sealed class MemberSets
+    {
+        private readonly ConcurrentDictionary<string, HashSet<ConnectionSession>> _sets = new(StringComparer.Ordinal);
+
+        /// <returns>How many members the set has now.</returns>
+        public int Add(string name, ConnectionSession member)
+        {
+            while (true)
+            {
+                var set = _sets.GetOrAdd(name, static _ => []);
+                lock (set)
+                {
+                    // Emptied, and so taken out, since GetOrAdd.
+                    if (!_sets.TryGetValue(name, out var current) || current != set)
+                        continue;
+                    set.Add(member);
+                    return set.Count;
+                }
+            }
+        }
+
+        public void Remove(string name, ConnectionSession member)
+        {
+            if (!_sets.TryGetValue(name, out var set))
+                return;
+            lock (set)
+            {
+                if (set.Remove(member) && set.Count == 0)
+                    _sets.TryRemove(new KeyValuePair<string, HashSet<ConnectionSession>>(name, set));
+            }
+        }
+
+        public IReadOnlyCollection<ConnectionSession> MembersOf(string name)
+        {
+            if (!_sets.TryGetValue(name, out var set))
+                return [];
+            lock (set)
+                return [.. set];
+        }
+    }
+}

@@ -1,0 +1,94 @@
+using Microsoft.AspNetCore.SignalR;
+using Oriva.Realtime.Core.Sessions;
+using Oriva.Realtime.Hub.Authentication;
+
+namespace Oriva.Realtime.Hub.Connections;
+
+/// <summary>A connection's session, the task that pushes for it, and the groups that it is in.</summary>
+internal sealed partial class ConnectionSession
+{
+    private readonly HubConnectionContext _connection;
+    private readonly ConnectionLifetimeManager _connections;
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _closing = new();
+    private Task _pushing = Task.CompletedTask;
+
+    private ConnectionSession(HubConnectionContext connection, SessionFactory sessions, ConnectionLifetimeManager connections, ILogger logger)
+    {
+        _connection = connection;
+        _connections = connections;
+        _logger = logger;
+        Session = sessions.Open(connection.User.GetCaller(), new HubOutput(connection, LeaveApp), connection.ConnectionId);
+    }
+
+    public string ConnectionId => _connection.ConnectionId;
+
+    public string UserId => Session.Caller.Sub;
+
+    public Session Session { get; }
+
+    /// <summary>The user has more connections than allowed; the hub refuses this one with a code.</summary>
+    public bool IsOverLimit { get; set; }
+
+    /// <summary>Changed by one hub call at a time, which SignalR sees to.</summary>
+    public GroupNames Groups { get; } = new();
+
+    public static ConnectionSession Start(HubConnectionContext connection, SessionFactory sessions, ConnectionLifetimeManager connections, ILogger logger)
+    {
+        var started = new ConnectionSession(connection, sessions, connections, logger);
+        connection.Features.Set(started);
+        started._pushing = started.PushAsync();
+        return started;
+    }
+
+    public static ConnectionSession Of(HubCallerContext connection) =>
+        connection.Features.Get<ConnectionSession>() ?? throw new InvalidOperationException("The connection has no session.");
+
+    /// <summary>The groups that <c>IHubContext</c> senders know follow the subscription.</summary>
+    public void FollowSubscription(string app, IEnumerable<string> topics)
+    {
+        string[] wanted = [GroupNames.OfApp(app), GroupNames.OfUser(app, UserId), .. topics.Select(topic => GroupNames.OfTopic(app, topic))];
+        foreach (var group in Groups.In(app).Except(wanted).ToList())
+            _connections.Leave(this, group);
+        foreach (var group in wanted)
+            _connections.Join(this, group);
+    }
+
+    public void LeaveApp(string app)
+    {
+        foreach (var group in Groups.In(app).ToList())
+            _connections.Leave(this, group);
+    }
+
+    public async Task StopAsync()
+    {
+        await _closing.CancelAsync();
+        await _pushing;
+        Session.Dispose();
+        _closing.Dispose();
+    }
+
+    private async Task PushAsync()
+    {
+        try
+        {
+            await Session.RunAsync(_closing.Token);
+            if (_closing.IsCancellationRequested)
+                return;
+            LogExpired(_logger, ConnectionId);
+        }
+        catch (Exception e)
+        {
+            // A session that no longer pushes is worse than none: the client reconnects with its cursor and misses nothing.
+            LogFailed(_logger, e, ConnectionId);
+        }
+
+        _connection.Abort();
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The session of connection {Connection} failed; the connection is closed")]
+    private static partial void LogFailed(ILogger logger, Exception exception, string connection);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The token of connection {Connection} has expired; the connection is closed")]
+    private static partial void LogExpired(ILogger logger, string connection);
+}
