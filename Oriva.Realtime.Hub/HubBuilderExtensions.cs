@@ -15,7 +15,8 @@ internal static class HubBuilderExtensions
     public static void AddRealtimeHub(this WebApplicationBuilder builder)
     {
         builder.Services.AddSignalR(hub => hub.AddFilter<CallLimiter>())
-            .AddJsonProtocol(json => WireJson.Configure(json.PayloadSerializerOptions));
+            .AddJsonProtocol(json => WireJson.Configure(json.PayloadSerializerOptions))
+            .AddMessagePackProtocol(messagePack => messagePack.SerializerOptions = JsonShapeResolver.Options);
         builder.Services.AddSingleton<CallLimiter>();
         builder.Services.AddSingleton<HubLifetimeManager<RealtimeHub>, ConnectionLifetimeManager>();
         // Above SignalR's limit a connection is closed without a code; below it, ours answers too_large.

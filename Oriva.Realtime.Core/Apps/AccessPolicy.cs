@@ -8,14 +8,21 @@ public sealed class AccessPolicy
     private readonly AppRegistry _registry;
     private readonly UserDirectory _directory;
 
-    internal AccessPolicy(AppRegistry registry, UserDirectory directory)
+    private readonly ApiKeys _keys;
+
+    internal AccessPolicy(AppRegistry registry, UserDirectory directory, ApiKeys keys)
     {
         _registry = registry;
         _directory = directory;
+        _keys = keys;
     }
 
     /// <summary>Grows when what was allowed may no longer be: sessions then judge their subscriptions again.</summary>
-    internal long Revision => _registry.Revision + _directory.Revision;
+    internal long Revision => _registry.Revision + _directory.Revision + _keys.Revision;
+
+    /// <summary>Whether what the caller came by still counts: an API key may have been revoked meanwhile. Tokens have their expiry.</summary>
+    internal async ValueTask<bool> IsStillKnownAsync(Caller caller, CancellationToken cancellationToken) =>
+        caller.ApiKeyId is not { } key || await _keys.IsGoodAsync(key, cancellationToken);
 
     /// <summary>Whether the caller may use the app at all. A user's first use makes a member of the app.</summary>
     public async ValueTask<Fault?> EnterAsync(Caller caller, string? app, CancellationToken cancellationToken)

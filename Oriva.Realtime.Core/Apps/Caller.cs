@@ -14,6 +14,9 @@ public sealed record Caller(string Sub, IReadOnlyList<string> Apps, IReadOnlyLis
 
     public DateTimeOffset? ExpiresAt { get; init; }
 
+    /// <summary>The key by which it came, where it was no token.</summary>
+    public Guid? ApiKeyId { get; init; }
+
     public string? Email { get; init; }
 
     public string? Locale { get; init; }

@@ -47,6 +47,8 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
     /// <summary>Whether the caller may still have the subscription.</summary>
     public async ValueTask<Fault?> JudgeAsync(Caller caller, Subscription subscription, CancellationToken cancellationToken)
     {
+        if (!await access.IsStillKnownAsync(caller, cancellationToken))
+            return Fault.AppForbidden(subscription.App);
         if (await access.EnterAsync(caller, subscription.App, cancellationToken) is { } refused)
             return refused;
         return subscription.Topics.FirstOrDefault(topic => !access.MayFollow(caller, subscription.App, topic)) is { } lost

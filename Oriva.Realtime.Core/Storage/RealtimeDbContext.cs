@@ -35,6 +35,8 @@ internal sealed class RealtimeDbContext(DbContextOptions<RealtimeDbContext> opti
 
     public DbSet<AppUserRow> AppUsers => Set<AppUserRow>();
 
+    public DbSet<ApiKeyRow> ApiKeys => Set<ApiKeyRow>();
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         var postgres = Database.IsNpgsql();

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.SignalR;
@@ -25,7 +26,8 @@ internal static class AuthenticationSetup
         services.AddSingleton<BearerSchemes>();
         services.AddSingleton<IConfigureOptions<JwtBearerOptions>>(provider => provider.GetRequiredService<BearerSchemes>());
         var authentication = services.AddAuthentication(BearerSchemes.Default)
-            .AddScheme<JwtBearerOptions, JwtBearerHandler>(BearerSchemes.Default, configureOptions: null);
+            .AddScheme<JwtBearerOptions, JwtBearerHandler>(BearerSchemes.Default, configureOptions: null)
+            .AddScheme<AuthenticationSchemeOptions, ApiKeyScheme>(ApiKeyScheme.Name, configureOptions: null);
         if (builder.Environment.IsDevelopment())
         {
             services.AddSingleton<UserJwts>();

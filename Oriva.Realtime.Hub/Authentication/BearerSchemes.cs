@@ -4,6 +4,7 @@ using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Protocols;
 using Microsoft.IdentityModel.Tokens;
+using Oriva.Realtime.Core.Apps;
 
 namespace Oriva.Realtime.Hub.Authentication;
 
@@ -60,8 +61,12 @@ internal sealed class BearerSchemes(
 
     private void ConfigureDefault(JwtBearerOptions options, AuthOptions auth)
     {
-        if (userJwts is not null)
-            options.ForwardDefaultSelector = context => BearerToken.Find(context.Request) is { } token && Select(token) == Development ? Development : null;
+        options.ForwardDefaultSelector = context => BearerToken.Find(context.Request) switch
+        {
+            { } token when ApiKeys.IsKey(token) => ApiKeyScheme.Name,
+            { } token when Select(token) == Development => Development,
+            _ => null,
+        };
 
         var parameters = options.TokenValidationParameters;
         if (auth.Audience is not null)

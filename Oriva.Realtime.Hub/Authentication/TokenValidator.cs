@@ -12,6 +12,8 @@ internal sealed class TokenValidator(IOptionsMonitor<JwtBearerOptions> schemes, 
     /// <returns>The caller, or <c>unauthenticated</c>, or <c>unavailable</c> when the keys cannot be had.</returns>
     public async Task<Outcome<Caller>> ValidateAsync(string token, CancellationToken cancellationToken)
     {
+        if (ApiKeys.IsKey(token))
+            return AuthenticationFaults.Unauthenticated("API keys do not expire and are not renewed.");
         var name = selector.Select(token);
         var scheme = schemes.Get(name);
         var parameters = scheme.TokenValidationParameters.Clone();

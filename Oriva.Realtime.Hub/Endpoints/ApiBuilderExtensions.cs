@@ -1,4 +1,5 @@
 using Oriva.Realtime.Hub.Authentication;
+using Oriva.Realtime.Hub.Configuration;
 using Scalar.AspNetCore;
 
 namespace Oriva.Realtime.Hub.Endpoints;
@@ -19,7 +20,7 @@ internal static class ApiBuilderExtensions
         services.AddCors(cors => cors.AddDefaultPolicy(policy =>
         {
             policy.AllowAnyHeader().AllowAnyMethod().AllowCredentials().WithExposedHeaders("ETag", "Retry-After");
-            var origins = builder.Configuration.GetSection("Cors:Origins").Get<string[]>() ?? [];
+            var origins = CorsOrigins.Read(builder.Configuration);
             if (builder.Environment.IsDevelopment())
                 policy.SetIsOriginAllowed(origin => origins.Contains(origin) || (Uri.TryCreate(origin, UriKind.Absolute, out var uri) && uri.IsLoopback));
             else
@@ -43,6 +44,7 @@ internal static class ApiBuilderExtensions
         api.MapGroup("").WithTags("Events").MapEventGroup();
         api.MapGroup("").WithTags("Apps").MapApps();
         api.MapGroup("").WithTags("Users").MapUsers();
+        api.MapGroup("").WithTags("Admin").RequireAuthorization(Policies.Admin).MapApiKeys();
         if (app.Environment.IsDevelopment())
             app.MapDevelopmentTokens();
         app.MapOpenApi().AllowAnonymous();

@@ -5,7 +5,7 @@ namespace Oriva.Realtime.Tests.Infrastructure;
 /// <summary>Short ways into an answer's JSON; what is missing fails the test with the whole document.</summary>
 internal static class JsonAccess
 {
-    public static JsonElement At(this JsonElement json, params ReadOnlySpan<string> path)
+    public static JsonElement At(this JsonElement json, params string[] path)
     {
         var at = json;
         foreach (var name in path)
@@ -17,13 +17,13 @@ internal static class JsonAccess
         return at;
     }
 
-    public static string Text(this JsonElement json, params ReadOnlySpan<string> path) => json.At(path).GetString()!;
+    public static string Text(this JsonElement json, params string[] path) => json.At(path).GetString()!;
 
-    public static long Number(this JsonElement json, params ReadOnlySpan<string> path) => json.At(path).GetInt64();
+    public static long Number(this JsonElement json, params string[] path) => json.At(path).GetInt64();
 
-    public static bool Flag(this JsonElement json, params ReadOnlySpan<string> path) => json.At(path).GetBoolean();
+    public static bool Flag(this JsonElement json, params string[] path) => json.At(path).GetBoolean();
 
-    public static IReadOnlyList<JsonElement> Items(this JsonElement json, params ReadOnlySpan<string> path) => [.. json.At(path).EnumerateArray()];
+    public static IReadOnlyList<JsonElement> Items(this JsonElement json, params string[] path) => [.. json.At(path).EnumerateArray()];
 
     public static IReadOnlyList<string> Names(this JsonElement json) => [.. json.EnumerateObject().Select(property => property.Name)];
 

@@ -3,7 +3,7 @@ namespace Oriva.Realtime.Tests.Infrastructure;
 /// <summary>Waiting for conditions, in real time whatever clock the node has.</summary>
 internal static class Waiting
 {
-    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(10);
 
     /// <summary>Waits until the condition holds, and fails with <paramref name="what"/> when it does not in time.</summary>

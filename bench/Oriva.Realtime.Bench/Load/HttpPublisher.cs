@@ -5,8 +5,9 @@ using System.Net.Sockets;
 namespace Oriva.Realtime.Bench.Load;
 
 /// <summary>
-/// One keep-alive HTTP/1.1 connection with at most one request outstanding. On a plain socket, because publishers share the machine with the server:
-/// <see cref="System.Net.Http.SocketsHttpHandler"/> costs about as much a request as the server does, and would hide half of any difference.
+/// One keep-alive HTTP/1.1 connection with at most one request outstanding. On a plain socket, because publishers share the machine with the server and
+/// what they cost brings every ratio nearer to 1: measured 8 µs of CPU a request, where <see cref="System.Net.Http.SocketsHttpHandler"/> took 12 and the
+/// bare server 14.
 /// </summary>
 internal sealed class HttpPublisher : IDisposable
 {

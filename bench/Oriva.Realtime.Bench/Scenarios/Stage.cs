@@ -7,7 +7,7 @@ namespace Oriva.Realtime.Bench.Scenarios;
 internal sealed class Stage(Target target, Crowd? crowd) : IAsyncDisposable
 {
     /// <summary>After a round's last publish, for what is still on its way.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     public Target Target { get; } = target;
 
