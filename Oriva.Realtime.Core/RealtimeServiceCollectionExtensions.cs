@@ -80,8 +80,10 @@ public static class RealtimeServiceCollectionExtensions
     private static void AddSessions(this IServiceCollection services)
     {
         services.AddSingleton<SubscriptionStarter>();
+        services.AddSingleton<EvidenceLog>();
+        services.AddHostedService(Get<EvidenceLog>);
         services.AddSingleton(provider => new SessionFactory(
-            Get<SubscriptionStarter>(provider), Get<EventStore>(provider), Get<RealtimeMetrics>(provider), Get<TimeProvider>(provider), Get<IOptions<SessionLimits>>(provider)));
+            Get<SubscriptionStarter>(provider), Get<EventStore>(provider), Get<RealtimeMetrics>(provider), Get<TimeProvider>(provider), Get<IOptions<SessionLimits>>(provider), Get<EvidenceLog>(provider)));
         services.AddHostedService<SessionSweeper>();
     }
 

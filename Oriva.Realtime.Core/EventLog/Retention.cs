@@ -19,6 +19,9 @@ internal sealed partial class Retention(
     /// <summary>Enough that a service whose retention fails for days still accepts events.</summary>
     private const int DaysAhead = 7;
 
+    /// <summary>For how long it can be told what a connection was pushed and acknowledged.</summary>
+    private static readonly TimeSpan s_evidenceAge = TimeSpan.FromDays(7);
+
     public async Task RunOnceAsync(CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
@@ -29,6 +32,8 @@ internal sealed partial class Retention(
         while (await store.DropEventsBeforeAsync(cutoff, cancellationToken))
             LogDropped(cutoff);
         while (await store.DropReceiptsBeforeAsync(cutoff, cancellationToken))
+            cancellationToken.ThrowIfCancellationRequested();
+        while (await store.DropEvidenceBeforeAsync(now - s_evidenceAge, cancellationToken))
             cancellationToken.ThrowIfCancellationRequested();
     }
 

@@ -89,7 +89,7 @@ public sealed class Session : IDisposable
         Outcome<(Subscription Subscription, SubscribeAnswer Answer)> started;
         try
         {
-            started = await _starter.StartAsync(_caller, request, number, _pump.Wake, cancellationToken);
+            started = await _starter.StartAsync(Id, _caller, request, number, _pump.Wake, cancellationToken);
         }
         catch (Exception e) when (StoreOutage.Is(e))
         {
@@ -138,7 +138,10 @@ public sealed class Session : IDisposable
         foreach (var stream in subscription.Streams)
         {
             if (streams.TryGetValue(stream.Stream.Name.Text, out var position))
+            {
                 stream.Ack(position);
+                _sessions.Evidence.Moved(subscription, stream);
+            }
         }
 
         return null;
@@ -304,7 +307,7 @@ public sealed class Session : IDisposable
         if (subscription.TakesAll && stream.Position == stream.PushedThrough
             && stream.Stream.TryReadBatch(subscription.App, subscription.Number, stream.Position, limit) is { } shared)
         {
-            await PushAsync(stream, shared, shared.Events[^1], cancellationToken);
+            await PushAsync(subscription, stream, shared, shared.Events[^1], cancellationToken);
             return;
         }
 
@@ -357,7 +360,7 @@ public sealed class Session : IDisposable
         if (matching.Count > 0 || through.Position - stream.PushedThrough >= SilentEvents)
         {
             var batch = new EventBatch(subscription.App, subscription.Number, stream.Stream.Name.Text, stream.PushedThrough, through.Position, matching);
-            await PushAsync(stream, batch, through, cancellationToken);
+            await PushAsync(subscription, stream, batch, through, cancellationToken);
         }
         else
         {
@@ -365,10 +368,11 @@ public sealed class Session : IDisposable
         }
     }
 
-    private async ValueTask PushAsync(StreamPosition stream, EventBatch batch, StoredEvent through, CancellationToken cancellationToken)
+    private async ValueTask PushAsync(Subscription subscription, StreamPosition stream, EventBatch batch, StoredEvent through, CancellationToken cancellationToken)
     {
         await _output.PushAsync(batch, cancellationToken);
         stream.MoveTo(through, pushed: true);
+        _sessions.Evidence.Moved(subscription, stream);
         _metrics.Pushed(batch.Events.Count);
         if (batch.Events.Count > 0 && !stream.IsBehind)
             _metrics.PushLatency(_time.GetUtcNow() - batch.Events[^1].RecordedAt);

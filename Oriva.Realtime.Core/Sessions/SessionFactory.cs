@@ -15,19 +15,22 @@ public sealed class SessionFactory
     private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<Session, byte> _running = new();
 
-    internal SessionFactory(SubscriptionStarter starter, EventStore store, RealtimeMetrics metrics, TimeProvider time, IOptions<SessionLimits> limits)
+    internal SessionFactory(SubscriptionStarter starter, EventStore store, RealtimeMetrics metrics, TimeProvider time, IOptions<SessionLimits> limits, EvidenceLog evidence)
     {
         _starter = starter;
         _store = store;
         _metrics = metrics;
         _time = time;
         Limits = limits.Value;
+        Evidence = evidence;
     }
 
     /// <summary>Sessions that push on their own, for the sweeper.</summary>
     internal IEnumerable<Session> Running => _running.Keys;
 
     internal SessionLimits Limits { get; }
+
+    internal EvidenceLog Evidence { get; }
 
     /// <param name="id">Names the session in evidence; made when absent.</param>
     public Session Open(Caller caller, ISessionOutput output, string? id = null) =>

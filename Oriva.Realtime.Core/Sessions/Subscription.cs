@@ -5,7 +5,8 @@ using Oriva.Realtime.Core.Storage;
 namespace Oriva.Realtime.Core.Sessions;
 
 /// <summary>One app's streams on one session, each with its position.</summary>
-internal sealed class Subscription(string app, int number, ReadScope scope, IReadOnlyList<Interest> interests, StreamFeed feed) : IDisposable
+internal sealed class Subscription(
+    string sessionId, string userId, string app, int number, ReadScope scope, IReadOnlyList<Interest> interests, StreamFeed feed) : IDisposable
 {
     public string App { get; } = app;
 
@@ -24,6 +25,10 @@ internal sealed class Subscription(string app, int number, ReadScope scope, IRea
     public bool Ended { get; private set; }
 
     public bool Matches(StoredEvent e) => interests.Count == 0 || interests.Any(interest => interest.Matches(e));
+
+    /// <summary>What the client was pushed and has acknowledged of a stream so far.</summary>
+    public EvidenceInterval Evidence(StreamPosition stream) =>
+        new(sessionId, userId, App, stream.Stream.Name.Text, stream.StartedAt, stream.PushedThrough, stream.Acked);
 
     /// <summary>Listens first and learns positions afterwards, so that no advance falls between the two.</summary>
     public void Listen(IEnumerable<StreamName> streams, Action wake) =>

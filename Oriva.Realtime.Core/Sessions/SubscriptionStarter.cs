@@ -12,7 +12,7 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
     public const int MostTopics = 100;
 
     public async Task<Outcome<(Subscription Subscription, SubscribeAnswer Answer)>> StartAsync(
-        Caller caller, SubscribeRequest request, int number, Action wake, CancellationToken cancellationToken)
+        string sessionId, Caller caller, SubscribeRequest request, int number, Action wake, CancellationToken cancellationToken)
     {
         if (await access.EnterAsync(caller, request.App, cancellationToken) is { } refused)
             return refused;
@@ -28,7 +28,7 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
         if (!faults.IsEmpty)
             return faults.ToFault();
 
-        var subscription = new Subscription(request.App, number, access.ScopeOfUser(caller, request.App), interests, feed);
+        var subscription = new Subscription(sessionId, caller.Sub, request.App, number, access.ScopeOfUser(caller, request.App), interests, feed);
         try
         {
             StreamName[] names = [StreamName.OfApp(request.App), StreamName.OfUser(request.App, caller.Sub), .. topics.Select(topic => StreamName.OfTopic(request.App, topic))];

@@ -46,6 +46,12 @@ internal abstract class EventStore
     /// <summary>Deletes a bounded number of the receipts recorded before <paramref name="cutoff"/>.</summary>
     public abstract Task<bool> DropReceiptsBeforeAsync(DateOnly cutoff, CancellationToken cancellationToken);
 
+    /// <summary>Adds what connections were pushed and acknowledged; of an interval that is known already, the further positions stand.</summary>
+    public abstract Task SaveEvidenceAsync(IReadOnlyCollection<EvidenceInterval> intervals, DateTimeOffset now, CancellationToken cancellationToken);
+
+    /// <summary>Deletes a bounded number of intervals that nothing was added to since <paramref name="cutoff"/>.</summary>
+    public abstract Task<bool> DropEvidenceBeforeAsync(DateTimeOffset cutoff, CancellationToken cancellationToken);
+
     /// <summary>Refuses early, with the reason, what would break the promise later; for example a database that does not wait for its disk.</summary>
     public abstract Task CheckAsync(CancellationToken cancellationToken);
 }
@@ -84,6 +90,9 @@ internal sealed record AppendRow(NewEvent Event, StreamName Stream, int Offset, 
 }
 
 internal sealed record StreamGrowth(StreamName Stream, int Count);
+
+/// <summary>One session's way through one stream: pushed after <paramref name="From"/> and up to <paramref name="Pushed"/>, acknowledged up to <paramref name="Acked"/>.</summary>
+internal readonly record struct EvidenceInterval(string SessionId, string UserId, string App, string Stream, long From, long Pushed, long Acked);
 
 internal enum StoreFailure
 {

@@ -236,6 +236,27 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
         return await command.ExecuteNonQueryAsync(cancellationToken) > 0;
     });
 
+    public override Task SaveEvidenceAsync(IReadOnlyCollection<EvidenceInterval> intervals, DateTimeOffset now, CancellationToken cancellationToken) => Guarded(async () =>
+    {
+        await using var command = dataSource.CreateCommand(PostgresSql.SaveEvidence);
+        command.Parameters.Add(TextArray(intervals.Select(interval => interval.SessionId)));
+        command.Parameters.Add(TextArray(intervals.Select(interval => interval.UserId)));
+        command.Parameters.Add(TextArray(intervals.Select(interval => interval.App)));
+        command.Parameters.Add(TextArray(intervals.Select(interval => interval.Stream)));
+        command.Parameters.Add(Array(NpgsqlDbType.Bigint, intervals.Select(interval => interval.From)));
+        command.Parameters.Add(Array(NpgsqlDbType.Bigint, intervals.Select(interval => interval.Pushed)));
+        command.Parameters.Add(Array(NpgsqlDbType.Bigint, intervals.Select(interval => interval.Acked)));
+        command.Parameters.Add(new() { Value = now.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
+        return await command.ExecuteNonQueryAsync(cancellationToken);
+    });
+
+    public override Task<bool> DropEvidenceBeforeAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) => Guarded(async () =>
+    {
+        await using var command = dataSource.CreateCommand(PostgresSql.DropEvidenceBefore);
+        command.Parameters.Add(new() { Value = cutoff.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
+        return await command.ExecuteNonQueryAsync(cancellationToken) > 0;
+    });
+
     public override Task CheckAsync(CancellationToken cancellationToken) => Guarded(async () =>
     {
         await using var command = dataSource.CreateCommand(PostgresSql.DurabilitySettings);

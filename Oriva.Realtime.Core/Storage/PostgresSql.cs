@@ -86,6 +86,20 @@ internal static class PostgresSql
         WHERE (app, event_id) IN (SELECT app, event_id FROM realtime.publish_receipts WHERE recorded_at < $1 LIMIT 5000)
         """;
 
+    public const string SaveEvidence = """
+        INSERT INTO realtime.connection_evidence AS e
+            (connection_id, user_id, app, stream, from_position, pushed_position, acked_position, opened_at, updated_at)
+        SELECT *, $8, $8 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])
+        ON CONFLICT (connection_id, stream, from_position) DO UPDATE
+            SET pushed_position = greatest(e.pushed_position, excluded.pushed_position),
+                acked_position = greatest(e.acked_position, excluded.acked_position), updated_at = excluded.updated_at
+        """;
+
+    public const string DropEvidenceBefore = """
+        DELETE FROM realtime.connection_evidence
+        WHERE ctid IN (SELECT ctid FROM realtime.connection_evidence WHERE updated_at < $1 LIMIT 5000)
+        """;
+
     public const string DurabilitySettings = "SELECT current_setting('synchronous_commit'), current_setting('fsync')";
 
     /// <summary>One migration at a time in a cluster; the number is arbitrary, and this project's.</summary>

@@ -167,6 +167,27 @@ internal sealed class SqliteEventStore(string connectionString) : EventStore
 
     public override Task<bool> DropReceiptsBeforeAsync(DateOnly cutoff, CancellationToken cancellationToken) => DropAsync(SqliteSql.DropReceiptsBefore, cutoff);
 
+    public override Task SaveEvidenceAsync(IReadOnlyCollection<EvidenceInterval> intervals, DateTimeOffset now, CancellationToken cancellationToken) => Guarded(connection =>
+    {
+        using var transaction = connection.BeginTransaction(IsolationLevel.Serializable, deferred: false);
+        using var command = Command(connection, SqliteSql.SaveEvidence, "$connection", "$user", "$app", "$stream", "$from", "$pushed", "$acked", "$now");
+        foreach (var interval in intervals)
+        {
+            Bind(command, interval.SessionId, interval.UserId, interval.App, interval.Stream, interval.From, interval.Pushed, interval.Acked, StoreTime.ToMicroseconds(now));
+            command.ExecuteNonQuery();
+        }
+
+        transaction.Commit();
+        return true;
+    });
+
+    public override Task<bool> DropEvidenceBeforeAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) => Guarded(connection =>
+    {
+        using var command = Command(connection, SqliteSql.DropEvidenceBefore, "$cutoff");
+        Bind(command, StoreTime.ToMicroseconds(cutoff));
+        return command.ExecuteNonQuery() > 0;
+    });
+
     public override Task CheckAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     private Task<bool> DropAsync(string sql, DateOnly cutoff) => Guarded(connection =>

@@ -60,6 +60,19 @@ internal static class SqliteSql
 
     public const string RefuseOutbox = "UPDATE outbox SET refusal = $reason WHERE id = $id";
 
+    public const string SaveEvidence = """
+        INSERT INTO connection_evidence
+            (connection_id, user_id, app, stream, from_position, pushed_position, acked_position, opened_at, updated_at)
+        VALUES ($connection, $user, $app, $stream, $from, $pushed, $acked, $now, $now)
+        ON CONFLICT (connection_id, stream, from_position) DO UPDATE
+            SET pushed_position = max(pushed_position, excluded.pushed_position),
+                acked_position = max(acked_position, excluded.acked_position), updated_at = excluded.updated_at
+        """;
+
+    public const string DropEvidenceBefore = """
+        DELETE FROM connection_evidence WHERE rowid IN (SELECT rowid FROM connection_evidence WHERE updated_at < $cutoff LIMIT 2000)
+        """;
+
     public const string DropEventsBefore = """
         DELETE FROM events WHERE rowid IN (SELECT rowid FROM events WHERE recorded_at < $cutoff ORDER BY recorded_at LIMIT 2000)
         """;

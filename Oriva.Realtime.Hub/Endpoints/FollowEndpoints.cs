@@ -74,7 +74,9 @@ internal static class FollowEndpoints
             return Fault.Invalid("/limit", $"Must be 1 to {MaxPollEvents}.").ToResult();
 
         var output = new PollOutput();
-        using var session = sessions.Open(user.GetCaller(), output);
+        // Named by its user, so that one poll's cursor acknowledges what the poll before answered.
+        var caller = user.GetCaller();
+        using var session = sessions.Open(caller, output, $"poll:{caller.Sub}");
         var subscribed = await session.SubscribeAsync(
             new SubscribeRequest(request.App ?? "", request.Topics, request.Interests, request.Cursor, request.From), http.RequestAborted);
         if (subscribed.Value is not { } answer)

@@ -31,7 +31,7 @@ internal sealed class HubHost : WebApplicationFactory<Program>
     public static HubHost StartInMemory(TestStore store, IReadOnlyDictionary<string, string?>? settings = null, string environment = "Development")
     {
         var hub = new HubHost(store, settings, environment);
-        hub.Http = hub.CreateClient();
+        hub.Http = hub.Server.CreateClient();
         return hub;
     }
 
@@ -40,7 +40,7 @@ internal sealed class HubHost : WebApplicationFactory<Program>
         var hub = new HubHost(store, settings, environment);
         hub.UseKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
         hub.StartServer();
-        hub.Http = hub.CreateClient();
+        hub.Http = new HttpClient { BaseAddress = hub.ClientOptions.BaseAddress };
         return hub;
     }
 
@@ -49,8 +49,28 @@ internal sealed class HubHost : WebApplicationFactory<Program>
 
     public ApiCaller As(string? token) => new(Http, token);
 
-    /// <summary>As SIGTERM does it.</summary>
-    public Task StopAsync() => Get<IHost>().StopAsync();
+    /// <summary>As SIGTERM does it. Completes when everything has stopped.</summary>
+    public async Task StopAsync()
+    {
+        var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var lifetime = Get<IHostApplicationLifetime>();
+        await using var registration = lifetime.ApplicationStopped.Register(stopped.SetResult);
+        lifetime.StopApplication();
+        await stopped.Task.Soon("the hub stops", TimeSpan.FromSeconds(30));
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        try
+        {
+            await StopAsync();
+            await base.DisposeAsync();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The program has ended meanwhile, and with it its host.
+        }
+    }
 
     protected override void ConfigureWebHost(IWebHostBuilder builder)
     {

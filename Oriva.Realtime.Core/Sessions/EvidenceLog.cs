@@ -1,0 +1,66 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Oriva.Realtime.Core.Storage;
+
+namespace Oriva.Realtime.Core.Sessions;
+
+/// <summary>
+/// Keeps what answers "was it pushed, was it acknowledged?": an interval a session and stream, saved every few seconds and when a subscription ends, not a
+/// row a push. What a node had not saved when it was killed is missing: evidence may say too little, never too much.
+/// </summary>
+internal sealed partial class EvidenceLog(EventStore store, TimeProvider time, ILogger<EvidenceLog> logger) : BackgroundService
+{
+    private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(3);
+
+    private const int RowsAStatement = 1_000;
+
+    /// <summary>Ended subscriptions that wait to be saved while the store is away; more are forgotten.</summary>
+    private const int MostWaiting = 100_000;
+
+    private readonly ConcurrentDictionary<StreamPosition, Subscription> _moved = new();
+    private readonly ConcurrentQueue<EvidenceInterval> _waiting = new();
+
+    /// <summary>The session has pushed or been acknowledged something in this stream.</summary>
+    public void Moved(Subscription subscription, StreamPosition stream) => _moved.TryAdd(stream, subscription);
+
+    public async Task SaveAsync(CancellationToken cancellationToken)
+    {
+        foreach (var (stream, _) in _moved)
+        {
+            // Taken out first: what moves from here on is moved again.
+            if (_moved.TryRemove(stream, out var subscription) && _waiting.Count < MostWaiting)
+                _waiting.Enqueue(subscription.Evidence(stream));
+        }
+
+        while (!_waiting.IsEmpty)
+        {
+            var batch = new Dictionary<(string Session, string Stream, long From), EvidenceInterval>();
+            foreach (var interval in _waiting.Take(RowsAStatement))
+                batch[(interval.SessionId, interval.Stream, interval.From)] = interval; // a later one of the same is further
+            var taken = Math.Min(RowsAStatement, _waiting.Count);
+            await store.SaveEvidenceAsync(batch.Values, time.GetUtcNow(), cancellationToken);
+            for (var i = 0; i < taken; i++)
+                _waiting.TryDequeue(out _);
+        }
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            await Task.Delay(s_interval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            try
+            {
+                await SaveAsync(CancellationToken.None);
+            }
+            catch (StoreException e)
+            {
+                LogPutOff(e.Message);
+            }
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Evidence of pushes is saved later: {Reason}")]
+    private partial void LogPutOff(string reason);
+}
