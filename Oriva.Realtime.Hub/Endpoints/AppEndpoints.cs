@@ -39,7 +39,7 @@ internal static class AppEndpoints
             return Fault.NotFound.ToResult();
         var tag = TagOf(found);
         http.Response.Headers.ETag = tag;
-        return http.Request.Headers.IfNoneMatch.Contains(tag)
+        return http.Request.GetTypedHeaders().IfNoneMatch.Any(known => known.Tag == tag || known.Tag == "*") // also weak: a proxy that compresses makes it so
             ? TypedResults.StatusCode(StatusCodes.Status304NotModified)
             : TypedResults.Text(found.ManifestText, "application/json");
     }

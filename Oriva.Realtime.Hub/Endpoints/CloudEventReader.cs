@@ -1,4 +1,3 @@
-using System.Net.Mime;
 using System.Text.Json;
 using CloudNative.CloudEvents;
 using CloudNative.CloudEvents.SystemTextJson;
@@ -24,19 +23,24 @@ internal static class CloudEventReader
 
     public static Outcome<IReadOnlyList<EventDraft>> Read(string contentType, ReadOnlyMemory<byte> body)
     {
-        try
+        // The formatter's own parser takes names that stand twice.
+        var parsed = JsonBody.Parse(body);
+        if (parsed.Value is not { } json)
+            return parsed.Fault!;
+        using (json)
         {
-            var type = new ContentType(contentType);
-            var events = IsBatch(contentType) ? s_formatter.DecodeBatchModeMessage(body, type, []) : [s_formatter.DecodeStructuredModeMessage(body, type, [])];
-            return events.Select(ToDraft).ToList();
-        }
-        catch (JsonException e)
-        {
-            return JsonBody.Malformed(e);
-        }
-        catch (Exception e) when (e is ArgumentException or FormatException or InvalidOperationException)
-        {
-            return Fault.Invalid("", "Not a CloudEvent: " + e.Message);
+            var isBatch = IsBatch(contentType);
+            if (isBatch != (json.RootElement.ValueKind == JsonValueKind.Array))
+                return Fault.Invalid("", isBatch ? "A batch is a JSON array of CloudEvents." : "A CloudEvent is a JSON object.");
+            try
+            {
+                return (isBatch ? json.RootElement.EnumerateArray() : Enumerable.Repeat(json.RootElement, 1))
+                    .Select(item => ToDraft(s_formatter.ConvertFromJsonElement(item, []))).ToList();
+            }
+            catch (Exception e) when (e is ArgumentException or FormatException or InvalidOperationException)
+            {
+                return Fault.Invalid("", "Not a CloudEvent: " + e.Message);
+            }
         }
     }
 
@@ -54,7 +58,7 @@ internal static class CloudEventReader
             Topic = Extension(e, "topic"),
             Metadata = Metadata(e),
         };
-        return e.Data is JsonElement data ? draft with { Data = data } : draft;
+        return e.Data is JsonElement data ? draft with { Data = data.Clone() } : draft;
     }
 
     private static Dictionary<string, string>? Metadata(CloudEvent e)

@@ -79,6 +79,12 @@ internal static class EventEndpoints
         var caller = user.GetCaller();
         if (await access.EnterAsync(caller, app, cancellationToken) is { } refused)
             return refused.ToResult();
+        if (userId is not null && !Names.IsId(userId))
+            return Fault.Invalid("/userId", "Is not a user id.").ToResult();
+        if (topic is not null && !Names.IsTopic(topic))
+            return Fault.Invalid("/topic", "Is not a topic.").ToResult();
+        if (source is not null && !Names.IsApp(source))
+            return Fault.Invalid("/source", "Is not an app id.").ToResult();
         if (!TryReadTime(from, out var since))
             return Fault.Invalid("/from", "Must be an RFC 3339 time with an offset.").ToResult();
         if (!TryReadTime(to, out var until))

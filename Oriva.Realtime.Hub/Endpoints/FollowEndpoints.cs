@@ -45,7 +45,7 @@ internal static class FollowEndpoints
         using var session = sessions.Open(caller, output);
         var interests = type is { Length: > 0 } ? new[] { new InterestRequest(type) } : null;
         var request = new SubscribeRequest(app ?? "", topic, interests, cursor, from?.Replace(' ', '+'));
-        var subscribed = await session.SubscribeAsync(request, ending.Token);
+        var subscribed = await session.SubscribeAsync(request, http.RequestAborted);
         if (subscribed.Value is not { } answer)
             return subscribed.Fault!.ToResult();
 

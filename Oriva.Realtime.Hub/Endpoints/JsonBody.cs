@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using System.Text.Unicode;
 using Oriva.Realtime.Core;
 
 namespace Oriva.Realtime.Hub.Endpoints;
@@ -16,15 +17,22 @@ internal static class JsonBody
     public static async Task<Outcome<JsonDocument>> ReadAsync(HttpRequest request, int limit, CancellationToken cancellationToken)
     {
         var bytes = await ReadBytesAsync(request, limit, cancellationToken);
-        if (bytes.Fault is { } tooLarge)
-            return tooLarge;
+        return bytes.Fault is { } tooLarge ? tooLarge : Parse(bytes.Value);
+    }
+
+    /// <summary>The bytes as one JSON document, which the caller disposes.</summary>
+    public static Outcome<JsonDocument> Parse(ReadOnlyMemory<byte> bytes)
+    {
+        // The parser leaves texts undecoded, and whoever decodes one later would fail.
+        if (!Utf8.IsValid(bytes.Span))
+            return new Fault(FaultCodes.Malformed, "The body is not valid JSON: it is not UTF-8.");
         try
         {
-            return JsonDocument.Parse(bytes.Value, s_strict);
+            return JsonDocument.Parse(bytes, s_strict);
         }
         catch (JsonException e)
         {
-            return Malformed(e);
+            return new Fault(FaultCodes.Malformed, "The body is not valid JSON: " + e.Message);
         }
     }
 
@@ -66,8 +74,6 @@ internal static class JsonBody
                 return tooLarge;
         }
     }
-
-    public static Fault Malformed(Exception e) => new(FaultCodes.Malformed, "The body is not valid JSON: " + e.Message);
 
     /// <summary>System.Text.Json's <c>$.a.b[0]</c> as a JSON pointer.</summary>
     private static string ToPointer(string? path) =>

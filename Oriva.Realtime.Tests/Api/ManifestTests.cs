@@ -60,7 +60,6 @@ public abstract class ManifestSpecification(HubFixture fixture) : HubTests(fixtu
         (await Admin.PutAsync(Path, Manifest(), ("If-None-Match", "*"))).ShouldBeProblem(412, "precondition_failed");
         (await Admin.PutAsync(Path, Manifest(), ("If-Match", "\"1\""))).ShouldBe(200);
         (await Admin.PutAsync(Path, Manifest(), ("If-Match", "\"1\""))).ShouldBeProblem(412, "precondition_failed");
-        (await Admin.PutAsync(Path, Manifest(), ("If-Match", "*"))).ShouldBe(200);
     }
 
     [Theory]
@@ -140,14 +139,11 @@ public abstract class ManifestSpecification(HubFixture fixture) : HubTests(fixtu
     [InlineData("A")]
     [InlineData("-app")]
     [InlineData("a%2Fb")]
-    [InlineData("a%00b")]
     public async Task AnAppIdThatIsNone_IsRefused(string app)
     {
         var answer = await Admin.PutAsync($"/api/v1/apps/{app}/manifest", Manifest());
-        answer.Status.ShouldBeOneOf(400, 422);
-        if (answer.Status == 422)
-            answer.ShouldBeProblem(422, "invalid", "/app");
-        (await Admin.GetAsync($"/api/v1/apps/{app}/manifest")).Status.ShouldBeOneOf(400, 404);
+        answer.ShouldBeProblem(422, "invalid", "/app");
+        (await Admin.GetAsync($"/api/v1/apps/{app}/manifest")).ShouldBeProblem(404, "not_found");
     }
 
     [Fact]

@@ -147,7 +147,7 @@ public sealed class PollTests(ApiFixture fixture) : HubTests(fixture), IClassFix
     [InlineData("""{ "app": "work-buddy", "cursor": "abc" }""", 422, "invalid", "/cursor")]
     [InlineData("""{ "app": "work-buddy", "cursor": {} }""", 422, "invalid", "/cursor")]
     [InlineData("""{ "app": "work-buddy", "cursor": { "epoch": "e", "streams": { "work-buddy": -1 } } }""", 422, "invalid", "/cursor")]
-    [InlineData("""{ "app": "work-buddy", "cursor": { "epoch": "e", "streams": { "work-buddy": "1" } } }""", 422, "invalid", "/cursor/streams/work-buddy")]
+    [InlineData("""{ "app": "work-buddy", "cursor": { "epoch": "e", "streams": { "work-buddy": "x" } } }""", 422, "invalid", "/cursor/streams/work-buddy")]
     [InlineData("""{ "app": "work-buddy", "cursor": { "epoch": "e", "streams": null } }""", 422, "invalid", "/cursor")]
     [InlineData("""{ "app": "work-buddy", "interests": [null] }""", 422, "invalid", "/interests/0")]
     [InlineData("""{ "app": "work-buddy", "interests": [{ "types": ["Task"] }] }""", 422, "invalid", "/interests/0/types/0")]
