@@ -1,4 +1,5 @@
 using Oriva.Realtime.Core;
+using Oriva.Realtime.Core.Storage;
 using Oriva.Realtime.Hub;
 using Oriva.Realtime.Hub.Authentication;
 using Oriva.Realtime.Hub.Configuration;
@@ -36,5 +37,13 @@ app.MapRealtimeApi();
 app.MapHealth();
 app.MapRealtimeMetrics();
 app.UseBanner();
-await app.RunAsync();
-return 0;
+try
+{
+    await app.RunAsync();
+    return 0;
+}
+catch (StartupException wrong)
+{
+    await Console.Error.WriteLineAsync(wrong.Message);
+    return 1;
+}

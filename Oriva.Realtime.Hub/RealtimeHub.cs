@@ -77,7 +77,8 @@ public sealed class RealtimeHub(EventPublisher publisher, AccessPolicy access, T
     /// <summary>The contract's form: the code, a colon, and what a developer needs to mend it.</summary>
     private static HubException ToException(Fault fault)
     {
-        var details = fault.Errors is { Count: > 0 } errors ? " " + JsonSerializer.Serialize(errors) : "";
-        return new HubException($"{fault.Code}: {fault.Message}{details}");
+        var errors = fault.Errors is { Count: > 0 } ? " " + JsonSerializer.Serialize(fault.Errors) : "";
+        var ids = fault.EventIds is { Count: > 0 } ? " ids: " + JsonSerializer.Serialize(fault.EventIds) : "";
+        return new HubException($"{fault.Code}: {fault.Message}{errors}{ids}");
     }
 }

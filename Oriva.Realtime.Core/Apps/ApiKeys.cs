@@ -23,6 +23,8 @@ public sealed class ApiKeys
     /// <summary>How long a node goes on with what the store said of a key; a key that is revoked on this node is refused at once.</summary>
     private static readonly TimeSpan s_trust = TimeSpan.FromSeconds(1);
 
+    private static readonly TimeSpan s_clockDifference = TimeSpan.FromSeconds(5);
+
     private static readonly TimeSpan s_useInterval = TimeSpan.FromMinutes(1);
 
     private readonly RealtimeDatabase _database;
@@ -30,13 +32,15 @@ public sealed class ApiKeys
     private readonly ConcurrentDictionary<string, (Caller? Caller, long At)> _remembered = new(StringComparer.Ordinal);
     private long _revision;
 
+    private DateTimeOffset _revocationsSeenUntil;
+
     internal ApiKeys(RealtimeDatabase database, TimeProvider time)
     {
         _database = database;
         _time = time;
     }
 
-    /// <summary>Grows when a key is revoked on this node.</summary>
+    /// <summary>Grows when a key was revoked.</summary>
     internal long Revision => Volatile.Read(ref _revision);
 
     public static bool IsKey(string token) => token.StartsWith(Prefix, StringComparison.Ordinal);
@@ -89,6 +93,19 @@ public sealed class ApiKeys
         if (row is not null)
             await MarkUsedAsync(context, row, cancellationToken);
         return caller;
+    }
+
+    /// <summary>Sees what was revoked on another node since the last call.</summary>
+    internal async Task RefreshAsync(CancellationToken cancellationToken)
+    {
+        var now = _time.GetUtcNow();
+        // Some seconds back, because another node's clock may differ; judging sessions again does no harm.
+        var since = (_revocationsSeenUntil == default ? now : _revocationsSeenUntil) - s_clockDifference;
+        await using var context = _database.ForService();
+        var revoked = await context.ApiKeys.AnyAsync(row => row.RevokedAt > since, cancellationToken);
+        _revocationsSeenUntil = now;
+        if (revoked)
+            Interlocked.Increment(ref _revision);
     }
 
     /// <summary>Whether a key by which somebody came is still good.</summary>

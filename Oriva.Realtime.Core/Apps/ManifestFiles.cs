@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Oriva.Realtime.Core.Storage;
 
 namespace Oriva.Realtime.Core.Apps;
 
@@ -15,7 +16,7 @@ public sealed class AppsOptions
 internal sealed partial class ManifestFiles(
     IOptions<AppsOptions> options, ManifestStore store, AppRegistry registry, ILogger<ManifestFiles> logger)
 {
-    /// <exception cref="InvalidOperationException">A file is wrong: all its faults are named.</exception>
+    /// <exception cref="StartupException">A file is wrong: all its faults are named.</exception>
     public async Task LoadAsync(CancellationToken cancellationToken)
     {
         if (options.Value.ManifestFolder is not { } folder || !Directory.Exists(folder))
@@ -26,15 +27,27 @@ internal sealed partial class ManifestFiles(
             var app = Path.GetFileNameWithoutExtension(file);
             if (registry.Find(app) is not null)
                 continue;
-            using var json = JsonDocument.Parse(await File.ReadAllBytesAsync(file, cancellationToken));
+            using var json = await ReadAsync(file, cancellationToken);
             var outcome = await store.PutAsync(app, json.RootElement, new ManifestPut(IfVersion: 0), cancellationToken);
             if (outcome.Fault is { Code: not FaultCodes.PreconditionFailed } fault)
             {
                 var errors = fault.Errors?.SelectMany(at => at.Value.Select(message => $"{at.Key}: {message}")) ?? [fault.Message];
-                throw new InvalidOperationException($"The manifest {file} is wrong:{Environment.NewLine}  " + string.Join(Environment.NewLine + "  ", errors));
+                throw new StartupException($"The manifest {file} is wrong:{Environment.NewLine}  " + string.Join(Environment.NewLine + "  ", errors));
             }
 
             LogLoaded(app, file);
+        }
+    }
+
+    private static async Task<JsonDocument> ReadAsync(string file, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return JsonDocument.Parse(await File.ReadAllBytesAsync(file, cancellationToken));
+        }
+        catch (JsonException e)
+        {
+            throw new StartupException($"The manifest {file} is not JSON: {e.Message}", e);
         }
     }
 

@@ -104,6 +104,6 @@ public sealed class ManifestStore
     private static bool Fits(JsonSchema schema, string data)
     {
         using var json = JsonDocument.Parse(data);
-        return schema.Evaluate(json.RootElement).IsValid;
+        return schema.Evaluate(json.RootElement, SchemaFaults.Evaluation).IsValid;
     }
 }

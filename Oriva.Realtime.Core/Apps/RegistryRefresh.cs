@@ -4,8 +4,8 @@ using Oriva.Realtime.Core.Storage;
 
 namespace Oriva.Realtime.Core.Apps;
 
-/// <summary>Sees every two seconds whether another node changed a manifest or removed a user.</summary>
-internal sealed partial class RegistryRefresh(AppRegistry registry, UserDirectory directory, TimeProvider time, ILogger<RegistryRefresh> logger) : BackgroundService
+/// <summary>Sees every two seconds whether another node changed a manifest, removed a user or revoked a key.</summary>
+internal sealed partial class RegistryRefresh(AppRegistry registry, UserDirectory directory, ApiKeys keys, TimeProvider time, ILogger<RegistryRefresh> logger) : BackgroundService
 {
     private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(2);
 
@@ -18,6 +18,7 @@ internal sealed partial class RegistryRefresh(AppRegistry registry, UserDirector
             {
                 await registry.RefreshAsync(stoppingToken);
                 await directory.RefreshAsync(stoppingToken);
+                await keys.RefreshAsync(stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -30,6 +31,6 @@ internal sealed partial class RegistryRefresh(AppRegistry registry, UserDirector
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Manifests and memberships are not refreshed: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Manifests, memberships and keys are not refreshed: {Reason}")]
     private partial void LogStale(string reason);
 }

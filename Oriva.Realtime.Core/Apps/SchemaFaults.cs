@@ -7,6 +7,9 @@ internal static class SchemaFaults
 {
     private const int MostListed = 50;
 
+    /// <summary>How schemas are applied, wherever they are: with every fault, and with formats.</summary>
+    public static readonly EvaluationOptions Evaluation = new() { OutputFormat = OutputFormat.List, RequireFormatValidation = true };
+
     public static IEnumerable<(string Location, string Message)> Of(EvaluationResults results) =>
         Flatten(results)
             .Where(result => !result.IsValid && result.Errors is { Count: > 0 })

@@ -77,9 +77,9 @@ public sealed class UserDirectory
         await using var context = _database.ForService();
         var row = await context.AppUsers.FirstOrDefaultAsync(stored => stored.App == app && stored.UserId == userId, cancellationToken);
         if (row is null)
-            context.AppUsers.Add(row = new AppUserRow { App = app, UserId = userId, JoinedAt = _time.GetUtcNow() });
+            context.AppUsers.Add(row = new AppUserRow { App = app, UserId = userId, JoinedAt = StoreTime.Truncate(_time.GetUtcNow()) });
         else if (row.LeftAt is not null)
-            row.JoinedAt = _time.GetUtcNow();
+            row.JoinedAt = StoreTime.Truncate(_time.GetUtcNow());
         (row.Email, row.Locale, row.TimeZone, row.LeftAt) = (details.Email, details.Locale, details.TimeZone, null);
         try
         {

@@ -60,16 +60,21 @@ internal sealed partial class Outbox(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var answering = true;
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                if (await RunOnceAsync(stoppingToken) < ClaimLimit)
+                var taken = await RunOnceAsync(stoppingToken);
+                answering = true;
+                if (taken < ClaimLimit)
                     await WaitAsync(stoppingToken);
             }
             catch (StoreException e)
             {
-                LogUnavailable(e.Message);
+                if (answering)
+                    LogUnavailable(e.Message);
+                answering = false;
                 await Task.Delay(options.Value.OutboxPoll, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)

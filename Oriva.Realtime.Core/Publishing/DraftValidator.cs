@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Json.Schema;
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.Diagnostics;
 using Oriva.Realtime.Core.EventLog;
@@ -15,8 +14,9 @@ internal sealed class DraftValidator(AppRegistry registry, AccessPolicy access, 
     /// <summary>Length of a causation chain that is still believed to end.</summary>
     private const int MaxHops = 8;
 
+    private const int MaxDepth = 32;
+
     private static readonly JsonSerializerOptions s_compactJson = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-    private static readonly EvaluationOptions s_listOutput = new() { OutputFormat = OutputFormat.List, RequireFormatValidation = true };
 
     /// <param name="pointerOf">The JSON pointer of the draft with this index in the caller's input.</param>
     public async Task<Outcome<List<NewEvent>>> ValidateAsync(
@@ -112,6 +112,12 @@ internal sealed class DraftValidator(AppRegistry registry, AccessPolicy access, 
             return;
         }
 
+        if (JsonText.IsDeeperThan(draft.Data, MaxDepth))
+        {
+            faults.Add(FaultCodes.Invalid, pointer + "/data", $"Nested deeper than {MaxDepth} levels.");
+            return;
+        }
+
         if (JsonText.FindUnstorable(draft.Data, pointer + "/data") is { } unstorable)
         {
             faults.Add(FaultCodes.Invalid, unstorable, "Texts must not contain \\u0000 or half of a surrogate pair.");
@@ -128,7 +134,7 @@ internal sealed class DraftValidator(AppRegistry registry, AccessPolicy access, 
 
         if (manifest.Events.GetValueOrDefault(draft.Type)?.Schema is { } schema)
         {
-            var verdict = schema.Evaluate(draft.Data, s_listOutput);
+            var verdict = schema.Evaluate(draft.Data, SchemaFaults.Evaluation);
             if (verdict.IsValid)
                 return;
             foreach (var (location, message) in SchemaFaults.Of(verdict))

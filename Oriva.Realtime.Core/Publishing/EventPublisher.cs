@@ -103,11 +103,14 @@ public sealed class EventPublisher : IEventPublisher, IDisposable
         return fault;
     }
 
+    /// <summary>About ten refills a second; a period that fits the number keeps the rate exact.</summary>
+    private static int TokensAtOnce(int perSecond) => Math.Max(1, perSecond / 10);
+
     private static TokenBucketRateLimiterOptions Bucket(int perSecond) => new()
     {
         TokenLimit = perSecond,
-        TokensPerPeriod = Math.Max(1, perSecond / 10),
-        ReplenishmentPeriod = TimeSpan.FromSeconds(perSecond < 10 ? 1.0 / perSecond : 0.1),
+        TokensPerPeriod = TokensAtOnce(perSecond),
+        ReplenishmentPeriod = TimeSpan.FromSeconds((double)TokensAtOnce(perSecond) / perSecond),
         QueueLimit = 0,
         AutoReplenishment = true,
     };

@@ -31,6 +31,14 @@ internal static class JsonText
         return true;
     }
 
+    /// <summary>Whether values are nested deeper than that: clients and encoders have limits of their own, around what data is wrapped in.</summary>
+    public static bool IsDeeperThan(JsonElement json, int levels) => json.ValueKind switch
+    {
+        JsonValueKind.Object => levels == 0 || json.EnumerateObject().Any(property => IsDeeperThan(property.Value, levels - 1)),
+        JsonValueKind.Array => levels == 0 || json.EnumerateArray().Any(item => IsDeeperThan(item, levels - 1)),
+        _ => false,
+    };
+
     /// <returns>The pointer of the first text, or name, that cannot be stored; null when all can.</returns>
     public static string? FindUnstorable(JsonElement json, string pointer)
     {

@@ -40,14 +40,20 @@ internal sealed class DataFilter
         };
     }
 
-    public static DataFilter? Read(FilterRequest request, string pointer, FaultList faults)
+    public static DataFilter? Read(FilterRequest? request, string pointer, FaultList faults)
     {
+        if (request is null)
+        {
+            faults.Add(FaultCodes.Invalid, pointer, "Must be {path, op, value}.");
+            return null;
+        }
+
         var before = faults.Count;
         if (string.IsNullOrEmpty(request.Path) || request.Path.Length > MaxPathLength || request.Path.Split('.').Contains(""))
             faults.Add(FaultCodes.Invalid, pointer + "/path", $"Must be names joined by dots, at most {MaxPathLength} characters, such as artist.name.");
         if (!s_ops.Contains(request.Op))
             faults.Add(FaultCodes.Invalid, pointer + "/op", "Must be one of " + string.Join(", ", s_ops) + ".");
-        var value = request.Value is { ValueKind: not JsonValueKind.Undefined } given ? given : default;
+        var value = request.Value;
         if (value.ValueKind == JsonValueKind.Undefined && request.Op != "exists")
             faults.Add(FaultCodes.Invalid, pointer + "/value", "Required.");
         else if (request.Op == "in" && value.ValueKind != JsonValueKind.Array)
@@ -56,6 +62,8 @@ internal sealed class DataFilter
             faults.Add(FaultCodes.Invalid, pointer + "/value", "Must be a number or a text.");
         if (value.ValueKind != JsonValueKind.Undefined && value.GetRawText().Length > MaxValueLength)
             faults.Add(FaultCodes.TooLarge, pointer + "/value", $"At most {MaxValueLength} characters.");
+        if (value.ValueKind != JsonValueKind.Undefined && JsonText.FindUnstorable(value, "") is not null)
+            faults.Add(FaultCodes.Invalid, pointer + "/value", "Texts must not contain \\u0000 or half of a surrogate pair.");
         // Cloned, because the request's document is gone when the filter is used.
         return faults.Count > before ? null : new DataFilter(request.Path.Split('.'), request.Op, value.ValueKind == JsonValueKind.Undefined ? default : value.Clone());
     }

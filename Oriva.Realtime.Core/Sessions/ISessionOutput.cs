@@ -12,6 +12,9 @@ public interface ISessionOutput
     /// <summary>A short name for metrics: <c>hub</c>, <c>stream</c>, <c>poll</c>.</summary>
     string Kind { get; }
 
+    /// <summary>How many events it can take now. What does not fit stays in the log.</summary>
+    int Room => int.MaxValue;
+
     ValueTask PushAsync(EventBatch batch, CancellationToken cancellationToken);
 
     /// <summary>Sends what <see cref="Session.Signal"/> was given; outputs without signals ignore it.</summary>

@@ -34,8 +34,14 @@ internal sealed class Interest(IReadOnlyList<Pattern> types, string? topic, IRea
         return interests;
     }
 
-    private static Interest Read(InterestRequest request, string pointer, FaultList faults)
+    private static Interest Read(InterestRequest? request, string pointer, FaultList faults)
     {
+        if (request is null)
+        {
+            faults.Add(FaultCodes.Invalid, pointer, "Must be {types, topic, filters}.");
+            return new Interest([], null, []);
+        }
+
         var types = new List<Pattern>();
         for (var i = 0; i < (request.Types?.Count ?? 0); i++)
         {

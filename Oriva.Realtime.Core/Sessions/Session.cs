@@ -13,7 +13,7 @@ namespace Oriva.Realtime.Core.Sessions;
 /// <remarks>
 /// Nothing is queued here. What is not pushed yet stays in the log, so a reader that is slow, or stuck, costs its own delay and no memory.
 /// <para>
-/// A session is driven in one of two ways: <see cref="RunAsync"/> lets it push by itself whenever it is woken; a poll calls <see cref="StepAsync(int, CancellationToken)"/> and
+/// A session is driven in one of two ways: <see cref="RunAsync"/> lets it push by itself whenever it is woken; a poll calls <see cref="StepAsync(CancellationToken)"/> and
 /// <see cref="WaitAsync"/>. Either way one step is under way at a time. Subscribing may happen meanwhile.
 /// </para>
 /// </remarks>
@@ -197,7 +197,7 @@ public sealed class Session : IDisposable
 
     /// <summary>One batch of every stream that is behind.</summary>
     /// <returns>Whether one is still behind.</returns>
-    public async ValueTask<bool> StepAsync(int limit, CancellationToken cancellationToken)
+    public async ValueTask<bool> StepAsync(CancellationToken cancellationToken)
     {
         var behind = false;
         foreach (var (_, subscription) in _subscriptions)
@@ -206,7 +206,8 @@ public sealed class Session : IDisposable
             {
                 if (!stream.IsBehind || subscription.Ended)
                     continue;
-                await StepAsync(subscription, stream, limit, cancellationToken);
+                if (Math.Min(ReadLimit, _output.Room) is > 0 and var limit)
+                    await StepAsync(subscription, stream, limit, cancellationToken);
                 behind |= stream.IsBehind && !subscription.Ended;
             }
         }
@@ -275,7 +276,7 @@ public sealed class Session : IDisposable
                 await PushBeaconsAsync(cancellationToken);
             }
 
-            return await StepAsync(ReadLimit, cancellationToken);
+            return await StepAsync(cancellationToken);
         }
         catch (Exception e) when (StoreOutage.Is(e))
         {
@@ -374,8 +375,9 @@ public sealed class Session : IDisposable
         stream.MoveTo(through, pushed: true);
         _sessions.Evidence.Moved(subscription, stream);
         _metrics.Pushed(batch.Events.Count);
-        if (batch.Events.Count > 0 && !stream.IsBehind)
+        if (stream.IsLive && batch.Events.Count > 0)
             _metrics.PushLatency(_time.GetUtcNow() - batch.Events[^1].RecordedAt);
+        stream.IsLive = !stream.IsBehind;
     }
 
     private async ValueTask PushBeaconsAsync(CancellationToken cancellationToken)

@@ -72,6 +72,9 @@ internal sealed class StreamPosition : StreamListener
     /// <summary>Where the subscription began in this stream.</summary>
     public long StartedAt { get; private set; }
 
+    /// <summary>It was up to date before what it pushes now: a push is live and no replay.</summary>
+    public bool IsLive { get; set; }
+
     public bool IsBehind => Position >= 0 && Stream.Head > Position;
 
     public override void Wake()
@@ -86,6 +89,7 @@ internal sealed class StreamPosition : StreamListener
     {
         (Position, PushedThrough, Acked, Since) = (position, position, position, since);
         StartedAt = position;
+        IsLive = Stream.Head <= position;
     }
 
     /// <summary>Cumulative, and never past what was pushed: a client cannot acknowledge what it was not sent.</summary>

@@ -39,11 +39,11 @@ internal abstract class EventStore
     /// <summary>Makes room for events of these days.</summary>
     public abstract Task PrepareDaysAsync(DateOnly from, DateOnly through, CancellationToken cancellationToken);
 
-    /// <summary>Drops a bounded number of the events recorded before <paramref name="cutoff"/>.</summary>
-    /// <returns>Whether there may be more, or another node is at it.</returns>
+    /// <summary>Drops a bounded number of the events recorded before <paramref name="cutoff"/>, of each stream the oldest first.</summary>
+    /// <returns>Whether there may be more. False also when another node is at it or the table is busy; the next run makes up for that.</returns>
     public abstract Task<bool> DropEventsBeforeAsync(DateOnly cutoff, CancellationToken cancellationToken);
 
-    /// <summary>Deletes a bounded number of the receipts recorded before <paramref name="cutoff"/>.</summary>
+    /// <summary>Deletes a bounded number of the receipts recorded before <paramref name="cutoff"/>, and none while an event from before it may stand.</summary>
     public abstract Task<bool> DropReceiptsBeforeAsync(DateOnly cutoff, CancellationToken cancellationToken);
 
     /// <summary>Adds what connections were pushed and acknowledged; of an interval that is known already, the further positions stand.</summary>

@@ -23,7 +23,7 @@ public sealed partial class NodeStartup : IHostedService, IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger<NodeStartup> _logger;
     private readonly CancellationTokenSource _stopping = new();
-    private FileStream? _sqliteLock;
+    private SqliteLock? _sqliteLock;
     private Task _retrying = Task.CompletedTask;
 
     internal NodeStartup(
@@ -46,7 +46,7 @@ public sealed partial class NodeStartup : IHostedService, IDisposable
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         if (_options.Provider != StorageProvider.Postgres)
-            LockSqlite();
+            _sqliteLock = SqliteLock.Take(_options.SqlitePath);
         try
         {
             await PrepareAsync(cancellationToken);
@@ -74,7 +74,7 @@ public sealed partial class NodeStartup : IHostedService, IDisposable
     private async Task PrepareAsync(CancellationToken cancellationToken)
     {
         if (_options.MigrateAtStart)
-            await _migrator.MigrateAsync(cancellationToken);
+            await _migrator.MigrateAlreadyAloneAsync(cancellationToken);
         else if (await _migrator.FindPendingAsync(cancellationToken) is { Count: > 0 } pending)
             throw new StoreException(StoreFailure.Unavailable, $"migrations are pending ({string.Join(", ", pending)}); run the hub once with --migrate");
         await _store.CheckAsync(cancellationToken);
@@ -104,22 +104,6 @@ public sealed partial class NodeStartup : IHostedService, IDisposable
             {
                 return;
             }
-        }
-    }
-
-    /// <summary>Two processes on one SQLite file would each believe that they alone append.</summary>
-    private void LockSqlite()
-    {
-        var path = Path.GetFullPath(_options.SqlitePath);
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        try
-        {
-            _sqliteLock = new FileStream(path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException e)
-        {
-            throw new InvalidOperationException(
-                $"Another process uses the SQLite store {path}. It serves one process; run several on PostgreSQL (Storage:Provider=Postgres).", e);
         }
     }
 

@@ -264,7 +264,7 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
         await reader.ReadAsync(cancellationToken);
         if (reader.GetString(0) == "off" || reader.GetString(1) == "off")
         {
-            throw new InvalidOperationException(
+            throw new StartupException(
                 "PostgreSQL does not wait for its disk: synchronous_commit and fsync must not be off, or an acknowledged event could be lost.");
         }
 
@@ -287,13 +287,14 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
         ? refused.SqlState[..2] is "08" or "53" or "57" or "58"
         : e is NpgsqlException or TimeoutException or IOException or System.Net.Sockets.SocketException;
 
+    /// <summary>For statements that no caller's input can make fail: whatever PostgreSQL says (no connection, no schema yet, a standby) may pass.</summary>
     private static async Task<T> Guarded<T>(Func<Task<T>> work)
     {
         try
         {
             return await work();
         }
-        catch (Exception e) when (IsOutage(e))
+        catch (Exception e) when (e is NpgsqlException || IsOutage(e))
         {
             throw new StoreException(StoreFailure.Unavailable, "PostgreSQL did not answer: " + e.Message, e);
         }

@@ -81,9 +81,13 @@ internal static class PostgresSql
 
     public const string DropDaysBefore = "SELECT realtime.drop_days_before($1)";
 
+    /// <summary>None while a day from before is left: dropping it may have been put off, or be another node's work of this moment.</summary>
     public const string DropReceiptsBefore = """
         DELETE FROM realtime.publish_receipts
         WHERE (app, event_id) IN (SELECT app, event_id FROM realtime.publish_receipts WHERE recorded_at < $1 LIMIT 5000)
+          AND NOT EXISTS (
+            SELECT FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
+            WHERE inhparent = 'realtime.events'::regclass AND child.relname COLLATE "C" < 'events_' || to_char($1 AT TIME ZONE 'UTC', 'YYYYMMDD'))
         """;
 
     public const string SaveEvidence = """

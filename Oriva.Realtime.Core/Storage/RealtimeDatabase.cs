@@ -17,11 +17,12 @@ internal sealed class RealtimeDatabase : IAsyncDisposable
         Provider = storage.Provider ?? StorageProvider.Sqlite;
         if (Provider == StorageProvider.Postgres)
         {
-            Postgres = BuildDataSource(storage.PostgresConnectionString!, PostgresSql.ServiceRole);
+            Postgres = BuildDataSource(storage.PostgresConnectionString!, storage.PostgresRoleOption ? PostgresSql.ServiceRole : null);
             _contextOptions = ConfigurePostgres(Postgres);
         }
         else
         {
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(storage.SqlitePath))!);
             SqliteConnectionString = new SqliteConnectionStringBuilder
             {
                 DataSource = Path.GetFullPath(storage.SqlitePath),
@@ -81,9 +82,11 @@ internal sealed class RealtimeDatabase : IAsyncDisposable
         {
             // As start-up options, because DISCARD ALL between pooled uses returns a connection to them.
             settings.Options = $"{settings.Options} -c role={role} -c search_path={RealtimeDbContext.Schema}".Trim();
-            settings.MaxAutoPrepare = Math.Max(settings.MaxAutoPrepare, 32);
-            settings.AutoPrepareMinUsages = 2;
         }
+
+        // What the team says stands: a pooler in transaction mode may know no prepared statements.
+        if (!new DbConnectionStringBuilder { ConnectionString = connectionString }.ContainsKey("Max Auto Prepare"))
+            (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages) = (32, 2);
 
         settings.ApplicationName ??= "oriva-realtime";
         return builder.Build();

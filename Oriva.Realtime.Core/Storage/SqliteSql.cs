@@ -73,8 +73,9 @@ internal static class SqliteSql
         DELETE FROM connection_evidence WHERE rowid IN (SELECT rowid FROM connection_evidence WHERE updated_at < $cutoff LIMIT 2000)
         """;
 
+    /// <summary>By position too, because a commit's events have one time: a stream loses its oldest first and never gets a hole.</summary>
     public const string DropEventsBefore = """
-        DELETE FROM events WHERE rowid IN (SELECT rowid FROM events WHERE recorded_at < $cutoff ORDER BY recorded_at LIMIT 2000)
+        DELETE FROM events WHERE rowid IN (SELECT rowid FROM events WHERE recorded_at < $cutoff ORDER BY recorded_at, position LIMIT 2000)
         """;
 
     public const string DropReceiptsBefore = """

@@ -14,6 +14,12 @@ public sealed class StorageOptions
 
     public string? PostgresConnectionString { get; set; }
 
+    /// <summary>
+    /// Start each connection in the service's role by a start-up option. False where a pooler refuses such options: the login is then itself
+    /// <c>oriva_service</c>, or has that role set (<c>ALTER ROLE … SET role</c>).
+    /// </summary>
+    public bool PostgresRoleOption { get; set; } = true;
+
     /// <summary>The SQLite file; its folder is made when missing. One process at a time.</summary>
     public string SqlitePath { get; set; } = ".data/oriva.db";
 

@@ -29,6 +29,13 @@ public sealed partial class StoreMigrator
 
     public async Task MigrateAsync(CancellationToken cancellationToken)
     {
+        using var alone = Alone();
+        await MigrateAlreadyAloneAsync(cancellationToken);
+    }
+
+    /// <summary>For a node that is starting and has the SQLite store to itself.</summary>
+    internal async Task MigrateAlreadyAloneAsync(CancellationToken cancellationToken)
+    {
         if (_database.Provider == StorageProvider.Postgres)
         {
             await MigratePostgresAsync(cancellationToken);
@@ -48,18 +55,29 @@ public sealed partial class StoreMigrator
     public async Task<IReadOnlyList<string>> FindPendingAsync(CancellationToken cancellationToken)
     {
         await using var context = _database.ForService();
-        return [.. await context.Database.GetPendingMigrationsAsync(cancellationToken)];
+        try
+        {
+            return [.. await context.Database.GetPendingMigrationsAsync(cancellationToken)];
+        }
+        catch (PostgresException e) when (e is { SqlState: PostgresErrorCodes.InvalidParameterValue, InvariantSeverity: "FATAL" })
+        {
+            // The role that connections start in does not exist: the first migration makes it.
+            return [.. context.Database.GetMigrations()];
+        }
     }
 
     /// <summary>Gives the store another epoch: after a restore from a backup, so that no cursor from before is taken for one of the restored history.</summary>
     public async Task RenewEpochAsync(CancellationToken cancellationToken)
     {
+        using var alone = Alone();
         await using var context = _database.ForService();
         var info = await context.StoreInfo.SingleAsync(cancellationToken);
         (info.Epoch, info.CreatedAt) = (NewEpoch(), _time.GetUtcNow());
         await context.SaveChangesAsync(cancellationToken);
         LogEpoch(info.Epoch);
     }
+
+    private SqliteLock? Alone() => _database.Provider == StorageProvider.Sqlite ? SqliteLock.Take(_options.SqlitePath) : null;
 
     private async Task MigratePostgresAsync(CancellationToken cancellationToken)
     {

@@ -47,6 +47,8 @@ internal static class ConfigurationCheck
             SettingsShape.Check(configuration.GetSection(section), options, s_ranges, s_hidden, faults);
         CheckStorage(configuration, environment, faults);
         CheckAuth(configuration, environment, faults);
+        if (configuration[Observability.Metrics.PortKey] is { } port && !(int.TryParse(port, out var number) && number is > 0 and <= 65_535))
+            faults.Add($"{Observability.Metrics.PortKey} must be a port, 1 to 65535.");
         if (configuration["Apps:ManifestFolder"] is { Length: > 0 } folder && !Directory.Exists(Path.GetFullPath(folder, environment.ContentRootPath)))
             faults.Add($"Apps:ManifestFolder: there is no folder {Path.GetFullPath(folder, environment.ContentRootPath)}.");
         foreach (var origin in CorsOrigins.Read(configuration).Where(origin => !CorsOrigins.IsValid(origin)))

@@ -14,21 +14,24 @@ internal static class AppEndpoints
     public static void MapApps(this IEndpointRouteBuilder routes)
     {
         routes.MapGet("/apps", List)
-            .WithName("ListApps").WithSummary("The apps that the token may use").ProducesProblems();
+            .WithName("ListApps").WithSummary("The apps that the token may use").Produces<AppList>().ProducesProblems();
         routes.MapGet("/apps/{app}/manifest", GetManifest)
-            .WithName("GetManifest").WithSummary("An app's manifest, with its version as ETag").ProducesProblems(403, 404);
+            .WithName("GetManifest").WithSummary("An app's manifest, with its version as ETag")
+            .Produces<object>().Produces(StatusCodes.Status304NotModified).ProducesProblems(403, 404);
         routes.MapPut("/apps/{app}/manifest", PutManifestAsync)
             .WithName("PutManifest").WithSummary("Make an app, or change its manifest")
             .WithDescription("A wrong manifest is refused whole, every fault with its JSON pointer. dryRun=true only judges. force=true accepts a change that breaks types in use. If-Match takes the ETag; If-None-Match: * makes new apps only.")
-            .Accepts<object>("application/json").ProducesProblems(400, 403, 412, 413, 422, 503);
+            .Accepts<object>("application/json").Produces<ManifestReceipt>(StatusCodes.Status201Created).Produces<ManifestReceipt>()
+            .ProducesProblems(400, 403, 412, 413, 422, 503);
     }
 
     private static IResult List(ClaimsPrincipal user, AppRegistry registry)
     {
         var caller = user.GetCaller();
         var items = registry.All.Where(app => caller.Holds(app.Id))
-            .Select(app => new { app = app.Id, app.Name, app.Version, types = app.Manifest.Events.Keys.Order(StringComparer.Ordinal), topics = app.Manifest.Topics.Select(topic => topic.Pattern.Text) });
-        return TypedResults.Json(new { items, next = (string?)null }, WireJson.Options);
+            .Select(app => new AppSummary(app.Id, app.Name, app.Version,
+                [.. app.Manifest.Events.Keys.Order(StringComparer.Ordinal)], [.. app.Manifest.Topics.Select(topic => topic.Pattern.Text)]));
+        return TypedResults.Json(new AppList([.. items], null), WireJson.Options);
     }
 
     private static IResult GetManifest(string app, HttpContext http, ClaimsPrincipal user, AppRegistry registry)
@@ -65,7 +68,7 @@ internal static class AppEndpoints
             if (outcome.Value is { } put && !onlyJudge)
                 http.Response.Headers.ETag = TagOf(put);
             return outcome.ToResult(stored => TypedResults.Json(
-                new { app = stored.Id, stored.Name, stored.Version, dryRun = onlyJudge }, WireJson.Options,
+                new ManifestReceipt(stored.Id, stored.Name, stored.Version, onlyJudge), WireJson.Options,
                 statusCode: stored.Version == 1 && !onlyJudge ? StatusCodes.Status201Created : StatusCodes.Status200OK));
         }
     }
@@ -94,3 +97,9 @@ internal static class AppEndpoints
         return valid;
     }
 }
+
+internal sealed record AppList(IReadOnlyList<AppSummary> Items, string? Next);
+
+internal sealed record AppSummary(string App, string Name, long Version, IReadOnlyList<string> Types, IReadOnlyList<string> Topics);
+
+internal sealed record ManifestReceipt(string App, string Name, long Version, bool DryRun);

@@ -29,20 +29,16 @@ internal static class FollowEndpoints
     }
 
     private static async Task<IResult> StreamAsync(
-        HttpContext http, ClaimsPrincipal user, SessionFactory sessions, IHostApplicationLifetime host, TimeProvider time,
+        HttpContext http, ClaimsPrincipal user, SessionFactory sessions, IHostApplicationLifetime host,
         string? app = null, string[]? type = null, string[]? topic = null, string? from = null)
     {
         var cursor = default(Cursor);
         if (http.Request.Headers["Last-Event-ID"].ToString() is { Length: > 0 } lastEventId && (cursor = Cursor.FromText(lastEventId)) is null)
             return Fault.Invalid("/Last-Event-ID", "Is not a cursor of this service.").ToResult();
 
-        var caller = user.GetCaller();
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, host.ApplicationStopping);
-        using var expiry = caller.ExpiresAt is { } at ? new CancellationTokenSource(Max(at - time.GetUtcNow(), TimeSpan.Zero), time) : null;
-        using var expiring = expiry?.Token.Register(ending.Cancel);
-
         var output = new StreamOutput(http.Response, ending.Cancel);
-        using var session = sessions.Open(caller, output);
+        using var session = sessions.Open(user.GetCaller(), output);
         var interests = type is { Length: > 0 } ? new[] { new InterestRequest(type) } : null;
         var request = new SubscribeRequest(app ?? "", topic, interests, cursor, from?.Replace(' ', '+'));
         var subscribed = await session.SubscribeAsync(request, http.RequestAborted);
@@ -56,7 +52,7 @@ internal static class FollowEndpoints
         }
         catch (OperationCanceledException) when (ending.IsCancellationRequested)
         {
-            // The client left, the token expired, or the node stops.
+            // The client left, or the node stops. (When the token expires, the session ends by itself.)
         }
 
         return TypedResults.Empty;
@@ -73,7 +69,7 @@ internal static class FollowEndpoints
         if (request.Limit is < 1 or > MaxPollEvents)
             return Fault.Invalid("/limit", $"Must be 1 to {MaxPollEvents}.").ToResult();
 
-        var output = new PollOutput();
+        var output = new PollOutput(request.Limit);
         // Named by its user, so that one poll's cursor acknowledges what the poll before answered.
         var caller = user.GetCaller();
         using var session = sessions.Open(caller, output, $"poll:{caller.Sub}");
@@ -88,9 +84,9 @@ internal static class FollowEndpoints
         var deadline = time.GetUtcNow() + TimeSpan.FromSeconds(request.WaitSeconds);
         try
         {
-            while (!output.WasReset && output.Events.Count < request.Limit)
+            while (!output.WasReset && output.Room > 0)
             {
-                var behind = await session.StepAsync(request.Limit - output.Events.Count, ending.Token);
+                var behind = await session.StepAsync(ending.Token);
                 if (behind)
                     continue;
                 if (output.Events.Count > 0 || time.GetUtcNow() >= deadline)
@@ -112,7 +108,7 @@ internal static class FollowEndpoints
     private static async Task<IResult> CursorAsync(
         ClaimsPrincipal user, SessionFactory sessions, CancellationToken cancellationToken, string? app = null, string[]? topics = null)
     {
-        using var session = sessions.Open(user.GetCaller(), new PollOutput());
+        using var session = sessions.Open(user.GetCaller(), new PollOutput(0));
         var names = topics?.SelectMany(list => list.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).ToArray();
         var subscribed = await session.SubscribeAsync(new SubscribeRequest(app ?? "", names), cancellationToken);
         return subscribed.ToResult(answer => TypedResults.Json(answer.Cursor, WireJson.Options));
@@ -120,8 +116,6 @@ internal static class FollowEndpoints
 
     private static IResult Answer(IReadOnlyList<StoredEvent> events, Cursor cursor, bool reset) =>
         TypedResults.Json(new PollAnswer(events, cursor, reset), WireJson.Options);
-
-    private static TimeSpan Max(TimeSpan one, TimeSpan other) => one > other ? one : other;
 }
 
 internal sealed record PollRequest(

@@ -4,11 +4,13 @@ using Oriva.Realtime.Core.Sessions;
 namespace Oriva.Realtime.Hub.Endpoints;
 
 /// <summary>Collects what one poll answers. The poll steps its session itself, so this is never written to at the same time.</summary>
-internal sealed class PollOutput : ISessionOutput
+internal sealed class PollOutput(int limit) : ISessionOutput
 {
     private readonly List<StoredEvent> _events = [];
 
     public string Kind => "poll";
+
+    public int Room => limit - _events.Count;
 
     public IReadOnlyList<StoredEvent> Events => _events;
 

@@ -20,6 +20,8 @@ internal static class Logging
                 .ReadFrom.Configuration(builder.Configuration)
                 // Whatever was configured: these lines have whole addresses in them, and with them tokens.
                 .MinimumLevel.Override("Microsoft.AspNetCore.Hosting.Diagnostics", LogEventLevel.Warning)
+                // SignalR logs what the hub refuses as errors with a stack. A refusal is an answer.
+                .Filter.ByExcluding(entry => entry.Exception is Microsoft.AspNetCore.SignalR.HubException)
                 .Enrich.FromLogContext();
             if (builder.Environment.IsDevelopment())
                 logger.WriteTo.Console(outputTemplate: Line, formatProvider: System.Globalization.CultureInfo.InvariantCulture);

@@ -7,7 +7,8 @@ namespace Oriva.Realtime.Hub.Observability;
 /// <summary>Prometheus metrics at <c>/metrics</c>: on <c>Management:Port</c> when that is set, otherwise for admins outside Development.</summary>
 internal static class Metrics
 {
-    private const string PortKey = "Management:Port";
+    public const string PortKey = "Management:Port";
+    private const string Path = "/metrics";
 
     public static void AddRealtimeMetrics(this WebApplicationBuilder builder)
     {
@@ -16,21 +17,37 @@ internal static class Metrics
             .AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "Microsoft.AspNetCore.Http.Connections", "Npgsql")
             .AddRuntimeInstrumentation()
             .AddPrometheusExporter());
-        if (builder.Configuration.GetValue<int?>(PortKey) is { } port)
-        {
-            var urls = builder.Configuration["urls"] ?? "http://localhost:5000";
-            builder.WebHost.UseUrls([.. urls.Split(';', StringSplitOptions.RemoveEmptyEntries), $"http://*:{port}"]);
-        }
+        // The port comes in addition to the addresses that are configured, in whichever way they are.
+        if (PortOf(builder.Configuration) is { } port)
+            builder.WebHost.UseUrls([.. ConfiguredUrls(builder.Configuration), $"http://*:{port}"]);
     }
 
     public static void MapRealtimeMetrics(this WebApplication app)
     {
-        var metrics = app.MapPrometheusScrapingEndpoint("/metrics");
-        if (app.Configuration.GetValue<int?>(PortKey) is { } port)
-            metrics.RequireHost($"*:{port}").AllowAnonymous();
-        else if (app.Environment.IsDevelopment())
+        if (PortOf(app.Configuration) is { } port)
+        {
+            // By the port that the connection came in by, and not by the Host header, which the client writes.
+            app.UseOpenTelemetryPrometheusScrapingEndpoint(http => http.Request.Path == Path && http.Connection.LocalPort == port);
+            return;
+        }
+
+        var metrics = app.MapPrometheusScrapingEndpoint(Path);
+        if (app.Environment.IsDevelopment())
             metrics.AllowAnonymous();
         else
             metrics.RequireAuthorization(Policies.Admin);
     }
+
+    private static int? PortOf(IConfiguration configuration) => configuration.GetValue<int?>(PortKey);
+
+    private static IEnumerable<string> ConfiguredUrls(IConfiguration configuration)
+    {
+        if (configuration["urls"] is { Length: > 0 } urls)
+            return urls.Split(';', StringSplitOptions.RemoveEmptyEntries);
+        var ports = Ports(configuration["http_ports"], "http").Concat(Ports(configuration["https_ports"], "https")).ToList();
+        return ports.Count > 0 ? ports : ["http://localhost:5000"];
+    }
+
+    private static IEnumerable<string> Ports(string? list, string scheme) =>
+        (list ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries).Select(port => $"{scheme}://*:{port}");
 }

@@ -227,6 +227,18 @@ public sealed class ActiveStreamTests
     }
 
     [Fact]
+    public void TailThatMovesOn_GivesBackWhatItDrops()
+    {
+        // Ten times what the node's budget holds, through one tail that never has more than one of them.
+        var text = new string('x', 330_000);
+        for (var position = 1; position <= 1_300; position++)
+            _stream.Advance(position, [TestEvents.Stored(data: text, position: position, app: "a1")], now: 0);
+
+        Read(1_299).ShouldBe([1_300L]);
+        _budget.TryTake(125 * 1024 * 1024).ShouldBeTrue();
+    }
+
+    [Fact]
     public void SessionsAtTheSamePlace_ShareABatch()
     {
         _stream.Advance(5, Events(1, 5), now: 0);

@@ -90,6 +90,22 @@ public sealed class StreamFeedTests
     }
 
     [Fact]
+    public void StreamThatIsBeingLeft_IsNotJoined()
+    {
+        // As it stands between the two steps of StopListening.
+        var listener = new CountingListener();
+        var leaving = _feed.Listen(s_app, listener);
+        leaving.Remove(listener).ShouldBeTrue();
+
+        var stream = _feed.Listen(s_app, listener);
+        _feed.Announce([new("a1", 1)]);
+
+        stream.ShouldNotBeSameAs(leaving);
+        stream.IsRetired.ShouldBeFalse();
+        stream.Head.ShouldBe(1);
+    }
+
+    [Fact]
     public void TailThatHasNotGrownForAWhile_IsGivenBack()
     {
         var stream = _feed.Listen(s_app, new CountingListener());

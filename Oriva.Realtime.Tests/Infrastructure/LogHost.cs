@@ -39,7 +39,7 @@ internal sealed class LogHost : IAsyncDisposable
     private static int s_apps;
 
     private readonly IHost _host;
-    private bool _stopped;
+    private bool _stopped, _disposed;
 
     private LogHost(IHost host, HostLog log)
     {
@@ -160,11 +160,14 @@ internal sealed class LogHost : IAsyncDisposable
         _stopped = true;
         var crashed = Get<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested;
         await _host.StopAsync();
-        crashed.ShouldBeFalse("a background service of the node has crashed; its log says which");
+        crashed.ShouldBeFalse($"a background service of the node has crashed:{Environment.NewLine}{Log}");
     }
 
     public async ValueTask DisposeAsync()
     {
+        if (_disposed)
+            return;
+        _disposed = true;
         try
         {
             await StopAsync();

@@ -224,7 +224,7 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
     public async Task Claims_OfAReadThatFailed_AreGone()
     {
         await using var dataSource = RealtimeDatabase.BuildDataSource(ConnectionString + ";Maximum Pool Size=1", PostgresSql.ServiceRole);
-        await Should.ThrowAsync<PostgresException>(() => new PostgresEventStore(dataSource)
+        await Should.ThrowAsync<StoreException>(() => new PostgresEventStore(dataSource)
             .ReadAsync(App, 0, DateTimeOffset.MinValue, limit: -1, Scopes.Whole(App), Cancel));
 
         (await ScalarAsync(dataSource, "SELECT current_user || coalesce(current_setting('request.jwt.claims', true), '')")).ShouldBe(PostgresSql.ServiceRole);

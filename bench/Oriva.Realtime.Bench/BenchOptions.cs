@@ -14,9 +14,10 @@ internal sealed record BenchOptions
           bare --urls URLS   only the bare hub
 
           --scenario NAMES   of publish, unicast, fanout; all
+          --case TEXT        only cases with this in their title, such as "256 in flight"
           --rounds N         measured rounds of each case; 3
           --seconds N        length of a round; 5
-          --warm-up N        seconds of load on each case before the first round; 3
+          --warm-up N        seconds of load on each case before the first round, repeated while the server still gets faster; 3
           --users N          connections; 1000
           --postgres "…"     ours on a fresh database of this server, which is dropped afterwards; SQLite
           --servers NAMES    of ours, bare; both
@@ -27,11 +28,15 @@ internal sealed record BenchOptions
 
     public IReadOnlyList<string> Scenarios { get; init; } = Scenario.Names;
 
+    public string Case { get; init; } = "";
+
     public int Rounds { get; init; } = 3;
 
     public TimeSpan Duration { get; init; } = TimeSpan.FromSeconds(5);
 
     public TimeSpan WarmUp { get; init; } = TimeSpan.FromSeconds(3);
+
+    public int MostWarmUps { get; init; } = 6;
 
     public string? Postgres { get; init; }
 
@@ -47,7 +52,7 @@ internal sealed record BenchOptions
         var options = args[0] switch
         {
             "first" => new BenchOptions(),
-            "smoke" => new BenchOptions { Scale = Scale.Smoke, Rounds = 1, Duration = TimeSpan.FromSeconds(0.3), WarmUp = TimeSpan.FromSeconds(0.1) },
+            "smoke" => new BenchOptions { Scale = Scale.Smoke, Rounds = 1, Duration = TimeSpan.FromSeconds(0.3), WarmUp = TimeSpan.FromSeconds(0.1), MostWarmUps = 1 },
             var unknown => throw new BenchException($"'{unknown}' is not known.{Environment.NewLine}{Usage}"),
         };
         for (var i = 1; i < args.Length; i++)
@@ -56,6 +61,7 @@ internal sealed record BenchOptions
             options = args[i] switch
             {
                 "--scenario" => options with { Scenarios = Split(value, Scenario.Names) },
+                "--case" => options with { Case = value },
                 "--rounds" => options with { Rounds = (int)Number(value) },
                 "--seconds" => options with { Duration = TimeSpan.FromSeconds(Number(value)) },
                 "--warm-up" => options with { WarmUp = TimeSpan.FromSeconds(Number(value)) },

@@ -14,6 +14,8 @@ internal static class Isolation
         DO $$
         DECLARE
             wanted record;
+            -- Since PostgreSQL 16 who made a role is its member without being able to become it.
+            membership text := CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END;
         BEGIN
             FOR wanted IN SELECT * FROM (VALUES ('oriva_owner', 'INHERIT'), ('oriva_service', 'NOINHERIT'), ('oriva_user', 'INHERIT')) AS r(name, inheritance) LOOP
                 IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted.name) THEN
@@ -31,10 +33,10 @@ internal static class Isolation
             IF NOT pg_has_role('oriva_service', 'oriva_user', 'MEMBER') THEN
                 GRANT oriva_user TO oriva_service;
             END IF;
-            IF NOT pg_has_role(current_user, 'oriva_owner', 'MEMBER') THEN
+            IF NOT pg_has_role(current_user, 'oriva_owner', membership) THEN
                 EXECUTE format('GRANT oriva_owner TO %I', current_user);
             END IF;
-            IF NOT pg_has_role(current_user, 'oriva_service', 'MEMBER') THEN
+            IF NOT pg_has_role(current_user, 'oriva_service', membership) THEN
                 EXECUTE format('GRANT oriva_service TO %I', current_user);
             END IF;
         END $$;
