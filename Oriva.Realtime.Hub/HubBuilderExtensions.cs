@@ -1,6 +1,5 @@
 using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.SignalR;
-using Microsoft.AspNetCore.SignalR.Protocol;
 using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Hub.Connections;
 using Oriva.Realtime.Hub.Endpoints;
@@ -16,15 +15,9 @@ internal static class HubBuilderExtensions
     public static void AddRealtimeHub(this WebApplicationBuilder builder)
     {
         builder.Services.AddSignalR(hub => hub.AddFilter<CallLimiter>())
-            .AddJsonProtocol(json => WireJson.Configure(json.PayloadSerializerOptions))
+            .AddJsonProtocol(json => WireJson.Configure(json.PayloadSerializerOptions).AllowDuplicateProperties = false)
             .AddMessagePackProtocol(messagePack => messagePack.SerializerOptions = JsonShapeResolver.Options);
-        foreach (var protocol in builder.Services.Where(service => service.ServiceType == typeof(IHubProtocol)).ToList())
-        {
-            builder.Services.Remove(protocol);
-            builder.Services.AddSingleton<IHubProtocol>(provider =>
-                new CodedErrorProtocol((IHubProtocol)ActivatorUtilities.CreateInstance(provider, protocol.ImplementationType!)));
-        }
-
+        CodedErrors.Decorate(builder.Services);
         builder.Services.AddSingleton<CallLimiter>();
         builder.Services.AddSingleton<HubLifetimeManager<RealtimeHub>, ConnectionLifetimeManager>();
         // Above SignalR's limit a connection is closed without a code; below it, ours answers too_large.

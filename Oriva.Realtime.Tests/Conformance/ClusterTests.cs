@@ -98,15 +98,18 @@ public sealed class ClusterTests(PostgresFixture fixture) : StoreTests(fixture),
         await other.Registry.RefreshAsync(Cancel);
         await session.SubscribeAsync(new SubscribeRequest(app, ["room-1"]));
 
-        for (var round = 1; round <= 3; round++)
+        var delays = new List<TimeSpan>();
+        for (var round = 1; round <= 4; round++)
         {
             await Node.PublishAsync([Drafts.ToAll(app), Drafts.ToTopic(app, "room-1"), Drafts.ToUser(app, "ada")]);
             var published = TimeProvider.System.GetTimestamp();
             foreach (var stream in new[] { app, $"{app}/topics/room-1", $"{app}/users/ada" })
                 await session.ReachAsync(stream, round);
-            // The poll of heads asks every second; the rest is for a busy machine.
-            TimeProvider.System.GetElapsedTime(published).ShouldBeLessThan(TimeSpan.FromSeconds(4));
+            delays.Add(TimeProvider.System.GetElapsedTime(published));
         }
+
+        // The poll of heads asks every second. A busy machine may take longer, but not every time.
+        delays.Min().ShouldBeLessThan(TimeSpan.FromSeconds(1.5));
     }
 
     [Fact]

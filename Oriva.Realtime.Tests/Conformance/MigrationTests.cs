@@ -13,7 +13,7 @@ public sealed class SqliteMigrationTests(SqliteFixture fixture) : MigrationSpeci
     [Fact]
     public async Task SecondProcess_OnOneFile_IsRefusedClearly()
     {
-        var refusal = await Should.ThrowAsync<InvalidOperationException>(() => LogHost.StartAsync(Store));
+        var refusal = await Should.ThrowAsync<StartupException>(() => LogHost.StartAsync(Store));
         refusal.Message.ShouldContain("Another process uses the SQLite store");
         refusal.Message.ShouldContain("Storage:Provider=Postgres");
     }
@@ -92,7 +92,7 @@ public sealed class PostgresMigrationTests(PostgresFixture fixture) : MigrationS
         await using var store = await PostgresServer.CreateMigratedAsync();
         await store.ExecuteAsync($"ALTER DATABASE {store.Name} SET synchronous_commit = off");
 
-        (await Should.ThrowAsync<InvalidOperationException>(() => LogHost.StartAsync(store))).Message.ShouldContain("synchronous_commit");
+        (await Should.ThrowAsync<StartupException>(() => LogHost.StartAsync(store))).Message.ShouldContain("synchronous_commit");
     }
 
     private static LogHostSettings As(PostgresStore store, string login, bool migrate) => new()
@@ -142,12 +142,18 @@ public abstract class MigrationSpecification(StoreFixture fixture) : StoreTests(
     public async Task EmptyStore_WithoutMigratingAtStart_IsWaitedForAndNamed()
     {
         await using var store = await CreateEmptyAsync();
-        await using var node = await LogHost.StartAsync(store);
-        node.Startup.WaitingFor.ShouldNotBeNull().ShouldContain("--migrate");
+        await using var waiting = await LogHost.StartAsync(store);
+        waiting.Startup.WaitingFor.ShouldNotBeNull().ShouldContain("--migrate");
+        // SQLite serves one process: the one that waits has to go.
+        if (store is SqliteStore)
+            await waiting.DisposeAsync();
 
-        // As `--migrate` in another process does it.
-        await node.Migrator.MigrateAsync(Cancel);
+        // As the hub's --migrate does it.
+        await using (var migrating = LogHost.Build(store))
+            await migrating.Migrator.MigrateAsync(Cancel);
 
+        await using var started = store is SqliteStore ? await LogHost.StartAsync(store) : null;
+        var node = started ?? waiting;
         await Eventually("the node sees it", () => node.Startup.WaitingFor is null);
         await node.PublishAsync(Drafts.ToAll(await node.AddAppAsync()));
     }

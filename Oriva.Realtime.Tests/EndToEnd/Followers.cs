@@ -129,7 +129,7 @@ internal sealed class StreamFollower(Uri address, string token, string app, IRea
         await using var stopped = stopping.Register(http.CancelPendingRequests);
         await using var stream = await new ApiCaller(http, token).OpenStreamAsync(
             $"app={App}&from=start&" + string.Join('&', Topics.Select(topic => "topic=" + topic)), _lastEventId);
-        await using var closed = stopping.Register(() => _ = stream.DisposeAsync());
+        await using var closed = stopping.Register(stream.Close);
         while (await stream.ReadAnyAsync() is { } message)
         {
             if (message.Event == "reset")

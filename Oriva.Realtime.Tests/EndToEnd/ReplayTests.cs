@@ -44,7 +44,7 @@ public abstract class ReplaySpecification(HubFixture fixture) : HubTests(fixture
                 proxy.Cut();
         };
         using var stopping = new CancellationTokenSource();
-        var following = Task.Run(() => follower.RunAsync(stopping.Token));
+        var following = Task.Run(() => follower.RunAsync(stopping.Token), TestContext.Current.CancellationToken);
 
         foreach (var array in arrays.Skip(arrays.Count / 2))
         {

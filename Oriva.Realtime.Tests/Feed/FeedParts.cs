@@ -74,5 +74,10 @@ internal sealed class ReadableLog(IReadOnlyList<StoredEvent> events) : EventStor
 
     public override Task<bool> DropReceiptsBeforeAsync(DateOnly cutoff, CancellationToken cancellationToken) => throw new NotSupportedException();
 
+    public override Task SaveEvidenceAsync(IReadOnlyCollection<EvidenceInterval> intervals, DateTimeOffset now, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
+    public override Task<bool> DropEvidenceBeforeAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) => throw new NotSupportedException();
+
     public override Task CheckAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
 }

@@ -39,7 +39,7 @@ internal sealed class LogHost : IAsyncDisposable
     private static int s_apps;
 
     private readonly IHost _host;
-    private bool _stopped, _disposed;
+    private bool _stopped = true, _disposed;
 
     private LogHost(IHost host, HostLog log)
     {
@@ -89,6 +89,26 @@ internal sealed class LogHost : IAsyncDisposable
     /// <exception cref="Exception">What keeps the node from starting.</exception>
     public static async Task<LogHost> StartAsync(TestStore store, LogHostSettings? settings = null)
     {
+        var node = Build(store, settings);
+        try
+        {
+            await node._host.StartAsync();
+            node._stopped = false;
+            foreach (var manifest in settings?.Manifests ?? [])
+                await node.PutManifestAsync(manifest);
+        }
+        catch
+        {
+            await node.DisposeAsync();
+            throw;
+        }
+
+        return node;
+    }
+
+    /// <summary>A node that is not started: for what a process does without serving, as <c>--migrate</c>.</summary>
+    public static LogHost Build(TestStore store, LogHostSettings? settings = null)
+    {
         settings ??= new LogHostSettings();
         var log = new HostLog();
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
@@ -104,21 +124,7 @@ internal sealed class LogHost : IAsyncDisposable
         builder.Services.Configure<AppsOptions>(apps => apps.ManifestFolder = settings.ManifestFolder);
         builder.Services.AddRealtimeCore();
 
-        var node = new LogHost(builder.Build(), log);
-        try
-        {
-            await node._host.StartAsync();
-            foreach (var manifest in settings.Manifests)
-                await node.PutManifestAsync(manifest);
-        }
-        catch
-        {
-            node._stopped = true;
-            await node.DisposeAsync();
-            throw;
-        }
-
-        return node;
+        return new LogHost(builder.Build(), log);
     }
 
     /// <summary>A new app with the types and topics of <see cref="TestManifest"/>, so that tests on one store do not meet.</summary>

@@ -100,9 +100,11 @@ internal sealed class SseReader : IAsyncDisposable
         return null;
     }
 
+    public void Close() => _response.Dispose();
+
     public ValueTask DisposeAsync()
     {
-        _response.Dispose();
+        Close();
         return ValueTask.CompletedTask;
     }
 }

@@ -60,7 +60,7 @@ public sealed class BatchJsonTests
         interest.Types.ShouldBe(["mix.*"]);
         interest.Topic.ShouldBe("room-2");
         var filter = interest.Filters!.ShouldHaveSingleItem();
-        (filter.Path, filter.Op, filter.Value!.Value.GetRawText()).ShouldBe(("a.b", "in", "[1]"));
+        (filter.Path, filter.Op, filter.Value.GetRawText()).ShouldBe(("a.b", "in", "[1]"));
     }
 
     [Fact]

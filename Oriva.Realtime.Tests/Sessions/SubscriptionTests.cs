@@ -42,7 +42,7 @@ public sealed class SubscriptionTests
     }
 
     [Fact]
-    public void Subscription_WithoutStreams_CanBeDisposed() => Should.NotThrow(() => new Subscription("a1", 1, s_scope, [], _feed).Dispose());
+    public void Subscription_WithoutStreams_CanBeDisposed() => Should.NotThrow(() => new Subscription("s-1", "ada", "a1", 1, s_scope, [], _feed).Dispose());
 
     [Theory]
     [InlineData("mix.published", true)]
@@ -51,7 +51,7 @@ public sealed class SubscriptionTests
     public void Event_IsSentWhenAnyInterestMatches(string type, bool matches)
     {
         var interests = Interest.Read([new InterestRequest(["mix.*"]), new InterestRequest(["chat.sent"])], new FaultList());
-        var subscription = new Subscription("a1", 1, s_scope, interests, _feed);
+        var subscription = new Subscription("s-1", "ada", "a1", 1, s_scope, interests, _feed);
 
         subscription.Matches(TestEvents.Stored(type)).ShouldBe(matches);
         subscription.TakesAll.ShouldBeFalse();
@@ -111,9 +111,73 @@ public sealed class SubscriptionTests
         stream.PushedThrough.ShouldBe(2);
     }
 
+    [Theory]
+    [InlineData(6, 6)]
+    [InlineData(7, 7)]
+    [InlineData(8, 7)]
+    [InlineData(long.MaxValue, 7)]
+    [InlineData(4, 5)]
+    [InlineData(-1, 5)]
+    [InlineData(long.MinValue, 5)]
+    public void Acknowledgement_CountsUpToWhatWasPushed(long position, long acked)
+    {
+        var stream = Subscribe(StreamName.OfApp("a1")).Streams[0];
+        stream.StartAt(5, DateTimeOffset.MinValue);
+        stream.MoveTo(TestEvents.Stored(position: 7), pushed: true);
+        stream.MoveTo(TestEvents.Stored(position: 9), pushed: false);
+
+        stream.Ack(position);
+
+        stream.Acked.ShouldBe(acked);
+    }
+
+    [Fact]
+    public void Acknowledgement_IsCumulative()
+    {
+        var stream = Subscribe(StreamName.OfApp("a1")).Streams[0];
+        stream.StartAt(0, DateTimeOffset.MinValue);
+        stream.MoveTo(TestEvents.Stored(position: 7), pushed: true);
+
+        stream.Ack(6);
+        stream.Ack(2);
+
+        stream.Acked.ShouldBe(6);
+    }
+
+    [Fact]
+    public void Evidence_SaysWhereASessionBegan_WhatItWasPushedAndWhatItAcknowledged()
+    {
+        var subscription = Subscribe(StreamName.OfTopic("a1", "room-1"));
+        var stream = subscription.Streams[0];
+        stream.StartAt(5, DateTimeOffset.MinValue);
+        stream.MoveTo(TestEvents.Stored(position: 8), pushed: true);
+        stream.Ack(7);
+
+        subscription.Evidence(stream).ShouldBe(new EvidenceInterval("s-1", "ada", "a1", "a1/topics/room-1", From: 5, Pushed: 8, Acked: 7));
+    }
+
+    [Fact]
+    public void Topics_AreThoseOfItsStreams() =>
+        Subscribe(StreamName.OfApp("a1"), StreamName.OfUser("a1", "ada"), StreamName.OfTopic("a1", "room-1"), StreamName.OfTopic("a1", "lobby"))
+            .Topics.ShouldBe(["room-1", "lobby"]);
+
+    [Theory]
+    [InlineData(5, 5, true)]
+    [InlineData(5, 4, false)]
+    [InlineData(0, 0, true)]
+    public void Start_AtTheHead_IsLive(long head, long position, bool isLive)
+    {
+        var stream = Subscribe(StreamName.OfApp("a1")).Streams[0];
+        stream.Stream.Advance(head, null, now: 0);
+
+        stream.StartAt(position, DateTimeOffset.MinValue);
+
+        (stream.IsLive, stream.StartedAt, stream.Acked).ShouldBe((isLive, position, position));
+    }
+
     private Subscription Subscribe(params StreamName[] streams)
     {
-        var subscription = new Subscription("a1", 1, s_scope, [], _feed);
+        var subscription = new Subscription("s-1", "ada", "a1", 1, s_scope, [], _feed);
         subscription.Listen(streams, () => _woken++);
         return subscription;
     }

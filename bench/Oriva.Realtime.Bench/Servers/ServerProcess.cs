@@ -41,7 +41,9 @@ internal sealed class ServerProcess : IAsyncDisposable
     {
         var address = new IPEndPoint(IPAddress.Loopback, FindPort());
         var log = Path.Combine(folder, name + ".log");
-        var start = new ProcessStartInfo("dotnet") { WorkingDirectory = folder, UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
+        // A folder of its own and empty: ASP.NET Core watches its working directory for changed settings, and pays for each write to any file below it.
+        var home = Directory.CreateDirectory(Path.Combine(folder, name)).FullName;
+        var start = new ProcessStartInfo("dotnet") { WorkingDirectory = home, UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in arguments)
             start.ArgumentList.Add(argument.Replace("{urls}", "http://" + address, StringComparison.Ordinal));
         foreach (var (key, value) in environment)
