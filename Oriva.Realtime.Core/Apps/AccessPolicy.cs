@@ -33,7 +33,7 @@ public sealed class AccessPolicy
             return Fault.AppForbidden(app!);
         if (_registry.Find(app!) is null)
         {
-            await _registry.RefreshIfStaleAsync(cancellationToken);
+            await _registry.RefreshAsync(cancellationToken);
             if (_registry.Find(app!) is null)
                 return Fault.NotFound;
         }

@@ -23,6 +23,8 @@ public sealed partial class AppRegistry
     private readonly ILogger<AppRegistry> _logger;
     private readonly SemaphoreSlim _refreshing = new(1, 1);
     private Snapshot _snapshot = new(FrozenDictionary<string, App>.Empty);
+
+    // When the newest refresh began, under the semaphore.
     private long _refreshedAt;
     private long _revision;
 
@@ -43,21 +45,19 @@ public sealed partial class AppRegistry
     /// <summary>Apps that get a copy of this type: the source shares it with them and they consume it.</summary>
     public IReadOnlyList<string> FindConsumers(string source, string type) => _snapshot.FindConsumers(source, type);
 
-    /// <summary>Refreshes unless that was done a moment ago: for what may have been added on another node just now.</summary>
-    public async Task RefreshIfStaleAsync(CancellationToken cancellationToken)
-    {
-        if (_time.GetElapsedTime(Volatile.Read(ref _refreshedAt)) > TimeSpan.FromSeconds(1))
-            await RefreshAsync(cancellationToken);
-    }
-
+    /// <summary>Learns what was changed up to this call, also on other nodes. Whoever asks while one refresh runs shares the next.</summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)
     {
+        var asked = _time.GetTimestamp();
         await _refreshing.WaitAsync(cancellationToken);
         try
         {
+            if (_refreshedAt > asked)
+                return;
+            var started = _time.GetTimestamp();
             await using var context = _database.ForService();
             var versions = await context.Apps.AsNoTracking().Select(app => new { app.Id, app.Version }).ToListAsync(cancellationToken);
-            Volatile.Write(ref _refreshedAt, _time.GetTimestamp());
+            _refreshedAt = started;
             var known = _snapshot.Apps;
             if (versions.Count == known.Count && versions.TrueForAll(app => known.TryGetValue(app.Id, out var same) && same.Version == app.Version))
                 return;

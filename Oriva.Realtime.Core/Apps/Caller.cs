@@ -21,10 +21,10 @@ public sealed record Caller(string Sub, IReadOnlyList<string> Apps, IReadOnlyLis
 
     public string? Locale { get; init; }
 
-    public bool IsAdmin { get; } = Roles.Contains(AdminRole);
+    public bool IsAdmin => Roles.Contains(AdminRole);
 
     /// <summary>A back end: publishes to any user or topic of its apps and reads their history. Admins may too.</summary>
-    public bool IsPublisher { get; } = Roles.Contains(PublisherRole) || Roles.Contains(AdminRole);
+    public bool IsPublisher => Roles.Contains(PublisherRole) || IsAdmin;
 
     public bool Holds(string app) => IsAdmin || Apps.Contains(app);
 }

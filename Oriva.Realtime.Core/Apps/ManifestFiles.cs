@@ -43,7 +43,7 @@ internal sealed partial class ManifestFiles(
     {
         try
         {
-            return JsonDocument.Parse(await File.ReadAllBytesAsync(file, cancellationToken));
+            return JsonDocument.Parse(await File.ReadAllBytesAsync(file, cancellationToken), new JsonDocumentOptions { AllowDuplicateProperties = false });
         }
         catch (JsonException e)
         {

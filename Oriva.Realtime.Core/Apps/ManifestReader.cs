@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Text.Json;
 using Json.Schema;
+using Oriva.Realtime.Core.Storage;
 
 namespace Oriva.Realtime.Core.Apps;
 
@@ -25,6 +26,8 @@ public sealed class ManifestReader
     /// <param name="app">The app that the route or file name says it is of.</param>
     public static Outcome<Manifest> Read(JsonElement json, string app)
     {
+        if (JsonText.FindUnstorable(json, "") is { } unstorable)
+            return Fault.Invalid(unstorable, "Texts and names must not contain \\u0000 or half of a surrogate pair.");
         var reader = new ManifestReader();
         var manifest = reader.ReadManifest(json, app);
         if (reader._errors.Count == 0)
@@ -54,7 +57,7 @@ public sealed class ManifestReader
 
         foreach (var property in declarations.EnumerateObject())
         {
-            var pointer = "/events/" + Escape(property.Name);
+            var pointer = "/events/" + JsonText.Escape(property.Name);
             var type = property.Name;
             if (!Names.IsEventType(type))
                 Add(pointer, "is not an event type: lower-case words joined by dots");
@@ -103,9 +106,11 @@ public sealed class ManifestReader
             return null;
         }
 
-        if (FindRemoteReference(schema) is { } reference)
+        if (SchemaReferences.FindBroken(schema) is { } broken)
         {
-            Add(pointer, $"refers to '{reference}'; only references inside the schema are followed");
+            Add(pointer, broken.StartsWith('#')
+                ? $"refers to '{broken}', which the schema does not have"
+                : $"refers to '{broken}'; only references inside the schema are followed");
             return null;
         }
 
@@ -123,28 +128,6 @@ public sealed class ManifestReader
     }
 
     private static readonly EvaluationOptions s_listOutput = new() { OutputFormat = OutputFormat.List };
-
-    private static string? FindRemoteReference(JsonElement schema)
-    {
-        switch (schema.ValueKind)
-        {
-            case JsonValueKind.Object:
-                foreach (var property in schema.EnumerateObject())
-                {
-                    if (property.Name is "$ref" or "$dynamicRef" && property.Value.ValueKind == JsonValueKind.String
-                        && property.Value.GetString() is { } target && !target.StartsWith('#'))
-                        return target;
-                    if (FindRemoteReference(property.Value) is { } nested)
-                        return nested;
-                }
-
-                return null;
-            case JsonValueKind.Array:
-                return schema.EnumerateArray().Select(FindRemoteReference).FirstOrDefault(found => found is not null);
-            default:
-                return null;
-        }
-    }
 
     private List<Consumption> ReadConsumes(JsonElement json, string app)
     {
@@ -209,7 +192,7 @@ public sealed class ManifestReader
             if (!IsObject(item, pointer, "name", "on", "title", "body", "link", "channels", "to", "required", "unlessAckedWithin", "locales"))
                 continue;
             var name = Text(item, pointer, "name", required: true) ?? "";
-            if (rules.Any(rule => rule.Name == name))
+            if (name.Length > 0 && rules.Any(rule => rule.Name == name))
                 Add(pointer + "/name", $"'{name}' names another rule already");
             var on = Text(item, pointer, "on", required: true) ?? "";
             if (on.Length > 0)
@@ -239,7 +222,7 @@ public sealed class ManifestReader
             return locales.ToFrozenDictionary();
         foreach (var property in json.EnumerateObject())
         {
-            var at = $"{pointer}/locales/{Escape(property.Name)}";
+            var at = $"{pointer}/locales/{JsonText.Escape(property.Name)}";
             if (IsObject(property.Value, at, "title", "body"))
                 locales[property.Name] = new LocalizedText(Text(property.Value, at, "title"), Text(property.Value, at, "body"));
         }
@@ -258,7 +241,7 @@ public sealed class ManifestReader
         foreach (var property in value.EnumerateObject())
         {
             if (!known.Contains(property.Name))
-                Add($"{pointer}/{Escape(property.Name)}", "is not a known property; known are " + string.Join(", ", known));
+                Add($"{pointer}/{JsonText.Escape(property.Name)}", "is not a known property; known are " + string.Join(", ", known));
         }
 
         return true;
@@ -337,7 +320,4 @@ public sealed class ManifestReader
             _errors[pointer] = messages = [];
         messages.Add(message);
     }
-
-    /// <summary>RFC 6901, section 3.</summary>
-    private static string Escape(string name) => name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
 }

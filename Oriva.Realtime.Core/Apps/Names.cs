@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace Oriva.Realtime.Core.Apps;
@@ -20,8 +22,9 @@ public static partial class Names
             return false;
         foreach (var rune in value.EnumerateRunes())
         {
-            // A lone surrogate enumerates as U+FFFD, which no id may carry either.
-            if (rune.Value is '/' or 0xFFFD || System.Text.Rune.IsWhiteSpace(rune) || System.Text.Rune.IsControl(rune))
+            // A lone surrogate enumerates as U+FFFD, which no id may carry either. Invisible characters would make two ids look the same.
+            if (rune.Value is '/' or 0xFFFD || Rune.IsWhiteSpace(rune) || Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format
+                or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned)
                 return false;
         }
 

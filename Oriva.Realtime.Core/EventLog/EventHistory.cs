@@ -132,7 +132,9 @@ public sealed class EventHistory
         {
             try
             {
-                return JsonSerializer.Deserialize<Keyset>(Base64Url.DecodeFromChars(text)) is { Stream: not null } keyset ? keyset : null;
+                return JsonSerializer.Deserialize<Keyset>(Base64Url.DecodeFromChars(text)) is { Stream: not null } keyset
+                    ? keyset with { RecordedAt = StoreTime.Truncate(keyset.RecordedAt) }
+                    : null;
             }
             catch (Exception e) when (e is FormatException or JsonException)
             {

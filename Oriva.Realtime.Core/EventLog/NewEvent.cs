@@ -1,3 +1,4 @@
+using System.Text;
 using Oriva.Realtime.Core.Publishing;
 
 namespace Oriva.Realtime.Core.EventLog;
@@ -58,7 +59,7 @@ internal sealed class AppendRequest(string app, IReadOnlyList<NewEvent> events, 
 
     public IReadOnlyList<string> EventIds => [.. Events.Select(e => e.Id)];
 
-    public int Bytes { get; } = events.Sum(e => e.Data.Length + (e.Metadata?.Length ?? 0) + 256);
+    public int Bytes { get; } = events.Sum(e => Encoding.UTF8.GetByteCount(e.Data) + Encoding.UTF8.GetByteCount(e.Metadata ?? "") + 256);
 
     public Task<Outcome<IReadOnlyList<Receipt>>> Completion => _completion.Task;
 

@@ -91,9 +91,9 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget)
         {
             if (events is { Count: > 0 })
                 Keep(events);
-            _grewAt = now;
             if (head <= _head)
                 return false;
+            _grewAt = now;
             Volatile.Write(ref _head, head);
             return true;
         }

@@ -73,9 +73,11 @@ internal static class ContentHash
 
         var point = span.IndexOf('.');
         var digits = point < 0 ? span.ToString() : string.Concat(span[..point], span[(point + 1)..]);
-        exponent -= point < 0 ? 0 : span.Length - point - 1;
         var trimmed = digits.TrimEnd('0');
-        exponent += digits.Length - trimmed.Length;
+        // At the ends of long an exponent cannot be moved: the number is only itself.
+        if (exponent is > long.MaxValue / 2 or < long.MinValue / 2)
+            return raw;
+        exponent += digits.Length - trimmed.Length - (point < 0 ? 0 : span.Length - point - 1);
         trimmed = trimmed.TrimStart('0');
         return trimmed.Length == 0 ? "0" : string.Create(CultureInfo.InvariantCulture, $"{(negative ? "-" : "")}{trimmed}e{exponent}");
     }

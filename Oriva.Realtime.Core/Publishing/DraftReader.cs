@@ -1,10 +1,12 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
+using Oriva.Realtime.Core.Storage;
 
 namespace Oriva.Realtime.Core.Publishing;
 
 /// <summary>Reads drafts from JSON and says at which pointer something has the wrong form.</summary>
-public static class DraftReader
+public static partial class DraftReader
 {
     private static readonly string[] s_properties = ["source", "type", "data", "id", "userId", "topic", "time", "metadata"];
 
@@ -26,10 +28,20 @@ public static class DraftReader
             return null;
         }
 
-        foreach (var unknown in json.EnumerateObject().Where(property => !s_properties.Contains(property.Name)))
-            faults.Add(FaultCodes.Invalid, $"{pointer}/{unknown.Name}", "Unknown property; known are " + string.Join(", ", s_properties) + ".");
-
         var before = faults.Count;
+        foreach (var property in json.EnumerateObject())
+        {
+            if (!JsonText.TryGetName(property, out var name))
+            {
+                // Nothing more can be asked of such an object: looking a property up compares names.
+                faults.Add(FaultCodes.Invalid, pointer, "Has a property whose name is not valid Unicode.");
+                return null;
+            }
+
+            if (!s_properties.Contains(name))
+                faults.Add(FaultCodes.Invalid, $"{pointer}/{JsonText.Escape(name)}", "Unknown property; known are " + string.Join(", ", s_properties) + ".");
+        }
+
         var draft = new
         {
             Source = Text(json, "source", pointer, faults, required: true),
@@ -87,10 +99,11 @@ public static class DraftReader
     public static bool TryParseTime(string text, out DateTimeOffset time)
     {
         time = default;
-        var hasOffset = text.EndsWith('Z') || text.EndsWith('z') || (text.Length > 6 && text[^6] is '+' or '-' && text[^3] == ':');
-        return hasOffset && text.Length >= 20 && text[10] is 'T' or 't' or ' '
-            && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind, out time);
+        return Rfc3339().IsMatch(text) && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind, out time);
     }
+
+    [GeneratedRegex(@"\A\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\z", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
+    private static partial Regex Rfc3339();
 
     private static Dictionary<string, string>? Metadata(JsonElement json, string pointer, FaultList faults)
     {
@@ -105,10 +118,12 @@ public static class DraftReader
         var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var property in value.EnumerateObject())
         {
-            if (property.Value.ValueKind == JsonValueKind.String && JsonText.TryGetString(property.Value, out var text))
-                metadata[property.Name] = text!;
+            if (!JsonText.TryGetName(property, out var name))
+                faults.Add(FaultCodes.Invalid, pointer + "/metadata", "Has a property whose name is not valid Unicode.");
+            else if (property.Value.ValueKind == JsonValueKind.String && JsonText.TryGetString(property.Value, out var text))
+                metadata[name] = text!;
             else
-                faults.Add(FaultCodes.Invalid, $"{pointer}/metadata/{property.Name}", "Must be a text of valid Unicode.");
+                faults.Add(FaultCodes.Invalid, $"{pointer}/metadata/{JsonText.Escape(name)}", "Must be a text of valid Unicode.");
         }
 
         return metadata;

@@ -33,7 +33,7 @@ internal sealed class DraftValidator(AppRegistry registry, AccessPolicy access, 
             return faults.ToFault();
 
         if (drafts.Any(draft => registry.Find(draft.Source)?.Manifest.Declares(draft.Type) != true))
-            await registry.RefreshIfStaleAsync(cancellationToken);
+            await registry.RefreshAsync(cancellationToken);
 
         var events = new List<NewEvent>(drafts.Count);
         var ids = new HashSet<EventKey>();
@@ -129,7 +129,7 @@ internal sealed class DraftValidator(AppRegistry registry, AccessPolicy access, 
             if (metadata.Sum(entry => Encoding.UTF8.GetByteCount(entry.Key) + Encoding.UTF8.GetByteCount(entry.Value)) > limits.MetadataBytes)
                 faults.Add(FaultCodes.TooLarge, pointer + "/metadata", $"At most {limits.MetadataBytes} bytes.");
             foreach (var entry in metadata.Where(entry => !JsonText.IsStorable(entry.Key) || !JsonText.IsStorable(entry.Value)))
-                faults.Add(FaultCodes.Invalid, $"{pointer}/metadata/{entry.Key}", "Texts must not contain \\u0000 or half of a surrogate pair.");
+                faults.Add(FaultCodes.Invalid, $"{pointer}/metadata/{JsonText.Escape(entry.Key)}", "Texts must not contain \\u0000 or half of a surrogate pair.");
         }
 
         if (manifest.Events.GetValueOrDefault(draft.Type)?.Schema is { } schema)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Oriva.Realtime.Core.Publishing;
+using Oriva.Realtime.Core.Storage;
 
 namespace Oriva.Realtime.Core.Sessions;
 

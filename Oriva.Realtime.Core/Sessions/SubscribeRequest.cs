@@ -14,7 +14,10 @@ public sealed record InterestRequest(IReadOnlyList<string>? Types = null, string
 
 /// <param name="Path">Names joined by dots, within <c>data</c>; a number picks from an array.</param>
 /// <param name="Op">One of <c>eq ne gt gte lt lte in contains exists</c>.</param>
-public sealed record FilterRequest(string Path, string Op, System.Text.Json.JsonElement Value = default);
+public sealed record FilterRequest(string Path, string Op)
+{
+    public System.Text.Json.JsonElement Value { get; init; }
+}
 
 /// <summary>What <c>Subscribe</c> returns.</summary>
 /// <param name="Streams">Positions after which events follow.</param>

@@ -16,9 +16,9 @@ internal sealed class Subscription(
 
     public IReadOnlyList<StreamPosition> Streams { get; private set; } = [];
 
-    /// <summary>Everything is sent, so batches can be shared with other sessions.</summary>
     public IEnumerable<string> Topics => Streams.Select(stream => stream.Stream.Name.Topic).OfType<string>();
 
+    /// <summary>Everything is sent, so batches can be shared with other sessions.</summary>
     public bool TakesAll => interests.Count == 0;
 
     /// <summary>Replaced, unsubscribed or reset: nothing more of it is pushed.</summary>
@@ -36,6 +36,8 @@ internal sealed class Subscription(
 
     public void Dispose()
     {
+        if (Ended)
+            return;
         Ended = true;
         foreach (var stream in Streams)
             stream.StopListening();

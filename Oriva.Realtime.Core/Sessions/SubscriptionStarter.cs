@@ -20,7 +20,7 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
         var faults = new FaultList();
         var interests = Interest.Read(request.Interests, faults);
         var topics = (request.Topics ?? []).Concat(interests.Select(interest => interest.Topic).OfType<string>()).Distinct(StringComparer.Ordinal).ToList();
-        CheckTopics(caller, request.App, topics, faults);
+        CheckTopics(caller, request, interests, faults);
         if (!TryReadFrom(request.From, out var from))
             faults.Add(FaultCodes.Invalid, "/from", "Must be 'now', 'start' or an RFC 3339 time with an offset.");
         if (request.Cursor is { } cursor && (cursor.Epoch is null || cursor.Streams is null || cursor.Streams.Values.Any(position => position < 0)))
@@ -56,21 +56,29 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
             : null;
     }
 
-    private void CheckTopics(Caller caller, string app, List<string> topics, FaultList faults)
+    private void CheckTopics(Caller caller, SubscribeRequest request, List<Interest> interests, FaultList faults)
     {
-        if (topics.Count > MostTopics)
+        if (request.Topics?.Count > MostTopics)
         {
             faults.Add(FaultCodes.TooLarge, "/topics", $"At most {MostTopics} topics.");
             return;
         }
 
-        for (var i = 0; i < topics.Count; i++)
+        for (var i = 0; i < (request.Topics?.Count ?? 0); i++)
+            CheckTopic(caller, request.App, request.Topics![i], $"/topics/{i}", faults);
+        for (var i = 0; i < interests.Count; i++)
         {
-            if (!Names.IsTopic(topics[i]))
-                faults.Add(FaultCodes.Invalid, $"/topics/{i}", "Is not a topic.");
-            else if (!access.MayFollow(caller, app, topics[i]))
-                faults.Add(FaultCodes.TopicForbidden, $"/topics/{i}", "The token gives no access to this topic, or there is none.");
+            if (interests[i].Topic is { } topic)
+                CheckTopic(caller, request.App, topic, $"/interests/{i}/topic", faults);
         }
+    }
+
+    private void CheckTopic(Caller caller, string app, string? topic, string pointer, FaultList faults)
+    {
+        if (!Names.IsTopic(topic))
+            faults.Add(FaultCodes.Invalid, pointer, "Is not a topic.");
+        else if (!access.MayFollow(caller, app, topic!))
+            faults.Add(FaultCodes.TopicForbidden, pointer, "The token gives no access to this topic, or there is none.");
     }
 
     /// <summary>Gives every stream its start.</summary>

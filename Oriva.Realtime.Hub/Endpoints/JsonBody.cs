@@ -34,6 +34,11 @@ internal static class JsonBody
         {
             return new Fault(FaultCodes.Malformed, "The body is not valid JSON: " + e.Message);
         }
+        catch (InvalidOperationException)
+        {
+            // The search for names that stand twice reads each, and half of a surrogate pair cannot be read.
+            return Fault.Invalid("", "The name of a property is not valid Unicode.");
+        }
     }
 
     /// <summary>The body as a request record; what has the wrong kind is named by its pointer.</summary>

@@ -1,4 +1,5 @@
 using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
 using Oriva.Realtime.Core.Diagnostics;
 using Oriva.Realtime.Hub.Authentication;
 
@@ -12,7 +13,7 @@ internal static class Metrics
 
     public static void AddRealtimeMetrics(this WebApplicationBuilder builder)
     {
-        builder.Services.AddOpenTelemetry().WithMetrics(metrics => metrics
+        builder.Services.AddOpenTelemetry().ConfigureResource(resource => resource.AddService("oriva-realtime")).WithMetrics(metrics => metrics
             .AddMeter(RealtimeMetrics.MeterName)
             .AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "Microsoft.AspNetCore.Http.Connections", "Npgsql")
             .AddRuntimeInstrumentation()

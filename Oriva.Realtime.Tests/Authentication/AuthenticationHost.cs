@@ -61,6 +61,7 @@ internal sealed class AuthenticationHost : IAsyncDisposable
         builder.Services.AddProblemDetails();
         builder.AddRealtimeOptions();
         builder.AddRealtimeAuthentication();
+        builder.Services.AddSingleton(new ApiKeys(null!, time)); // no test here sends a key
 
         var app = builder.Build();
         app.UseAuthentication();

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Oriva.Realtime.Tests.Infrastructure;
 
 namespace Oriva.Realtime.Tests.EndToEnd;
@@ -24,14 +23,12 @@ public sealed class TwoNodesTests(PostgresHub fixture) : HubTests(fixture), ICla
         for (var i = 0; i < 5; i++)
         {
             var polling = other.As(token).PollAsync(new { app = WorkBuddy, cursor, waitSeconds = 30 });
-            var published = Stopwatch.StartNew();
             (await Publisher.PublishAsync(Draft(_user, id: $"{_user}-{i}"))).ShouldBe(201);
             await Waiting.Eventually("the hub's client has it", () => hub.Received.Ids.Contains($"{_user}-{i}"), s_soon);
             (await stream.ReadEventsAsync(1))[0].Text("id").ShouldBe($"{_user}-{i}");
             var answer = (await polling.Soon("the poll is answered", s_soon)).ShouldBe(200);
             answer.Items("events").Ids().ShouldBe([$"{_user}-{i}"]);
             cursor = answer.At("cursor");
-            published.Elapsed.ShouldBeLessThan(s_soon);
         }
     }
 

@@ -53,7 +53,7 @@ public sealed class PostgresOutageTests : ProcessTests
         await using var client = await HubClient.ConnectAsync(hub.Address, Tokens.User(User, App));
         await client.SubscribeAsync(new { app = App });
 
-        const int count = 120;
+        const int count = 60;
         for (var n = 0; n < count; n++)
         {
             var publishing = hub.As(Publisher).PublishAsync(Draft($"e-{n}"));

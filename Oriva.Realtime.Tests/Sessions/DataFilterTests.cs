@@ -172,7 +172,7 @@ public sealed class DataFilterTests
     [InlineData("a", "lte", "{}", "/f/value")]
     public void Filter_OfWrongForm_IsAFaultAtItsPointer(string? path, string? op, string? value, string pointer)
     {
-        var fault = ReadFault(new FilterRequest(path!, op!, Json(value)));
+        var fault = ReadFault(new FilterRequest(path!, op!) { Value = Json(value) });
 
         fault.Code.ShouldBe(FaultCodes.Invalid);
         fault.Errors.ShouldNotBeNull().ShouldHaveSingleItem().Key.ShouldBe(pointer);
@@ -202,7 +202,7 @@ public sealed class DataFilterTests
         var faults = new FaultList();
         var value = JsonElement.Parse('"' + new string('a', length - 2) + '"');
 
-        (DataFilter.Read(new FilterRequest("a", "eq", value), "/f", faults) is not null).ShouldBe(valid);
+        (DataFilter.Read(new FilterRequest("a", "eq") { Value = value }, "/f", faults) is not null).ShouldBe(valid);
 
         if (!valid)
             faults.ToFault().Code.ShouldBe(FaultCodes.TooLarge);
@@ -217,7 +217,7 @@ public sealed class DataFilterTests
     public void Value_WithHalfASurrogatePair_IsAFaultAndNoExceptionLater(string op, string value)
     {
         // It matches no event that can be stored; kept, it would throw at the first text it is compared with and end the whole session.
-        ReadFault(new FilterRequest("a", op, Json(value))).Errors!.Keys.ShouldBe(["/f/value"]);
+        ReadFault(new FilterRequest("a", op) { Value = Json(value) }).Errors!.Keys.ShouldBe(["/f/value"]);
     }
 
     [Fact]
@@ -240,7 +240,7 @@ public sealed class DataFilterTests
     {
         DataFilter? filter;
         using (var request = JsonDocument.Parse("""{"value":["a","b"]}"""))
-            filter = DataFilter.Read(new FilterRequest("v", "in", request.RootElement.GetProperty("value")), "/f", new FaultList());
+            filter = DataFilter.Read(new FilterRequest("v", "in") { Value = request.RootElement.GetProperty("value") }, "/f", new FaultList());
 
         filter!.Matches(JsonElement.Parse("""{"v":"b"}""")).ShouldBeTrue();
     }
@@ -272,7 +272,7 @@ public sealed class DataFilterTests
                 var random = new Random(seed);
                 var faults = new FaultList();
                 var data = JsonElement.Parse($$"""{"v":{{at.Word(random)}}}""");
-                if (DataFilter.Read(new FilterRequest("v", op, JsonElement.Parse(wanted.Word(random))), "/f", faults) is not { } filter)
+                if (DataFilter.Read(new FilterRequest("v", op) { Value = JsonElement.Parse(wanted.Word(random)) }, "/f", faults) is not { } filter)
                     return;
                 var matches = filter.Matches(data);
                 if (op == "eq")
@@ -286,7 +286,7 @@ public sealed class DataFilterTests
     private static bool Matches(string path, string op, string? value, string data)
     {
         var faults = new FaultList();
-        var filter = DataFilter.Read(new FilterRequest(path, op, Json(value)), "/f", faults);
+        var filter = DataFilter.Read(new FilterRequest(path, op) { Value = Json(value) }, "/f", faults);
         faults.IsEmpty.ShouldBeTrue();
         return filter!.Matches(JsonElement.Parse(data));
     }

@@ -41,7 +41,7 @@ public sealed class InterestTests
     [InlineData("""{"a":2,"b":2}""", false)]
     [InlineData("{}", false)]
     public void AllFilters_MustMatch(string data, bool matches) =>
-        ReadOne(new InterestRequest(Filters: [new("a", "eq", JsonElement.Parse("1")), new("b", "eq", JsonElement.Parse("2"))]))
+        ReadOne(new InterestRequest(Filters: [new("a", "eq") { Value = JsonElement.Parse("1") }, new("b", "eq") { Value = JsonElement.Parse("2") }]))
             .Matches(TestEvents.Stored(data: data)).ShouldBe(matches);
 
     [Fact]
@@ -102,7 +102,7 @@ public sealed class InterestTests
 
     [Fact]
     public void Filter_OfWrongForm_IsAFaultAtItsPointer() =>
-        ReadFault(new InterestRequest(Filters: [s_filter, new("a", "like", JsonElement.Parse("1"))])).Errors!.Keys.ShouldBe(["/interests/0/filters/1/op"]);
+        ReadFault(new InterestRequest(Filters: [s_filter, new("a", "like") { Value = JsonElement.Parse("1") }])).Errors!.Keys.ShouldBe(["/interests/0/filters/1/op"]);
 
     [Fact]
     public void Interest_ThatIsNull_IsAFault() => ReadFault(null!).Errors!.Keys.ShouldBe(["/interests/0"]);

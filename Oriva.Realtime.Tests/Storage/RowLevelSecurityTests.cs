@@ -200,8 +200,8 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
     [Fact]
     public async Task Claims_DoNotOutliveTheirTransactionOnAPooledConnection()
     {
-        // One connection, so that each command gets what the one before left behind.
-        await using var dataSource = RealtimeDatabase.BuildDataSource(ConnectionString + ";Maximum Pool Size=1", PostgresSql.ServiceRole);
+        // One connection that the pool does not clean, so that each command gets what the one before left behind.
+        await using var dataSource = RealtimeDatabase.BuildDataSource(ConnectionString + ";Maximum Pool Size=1;No Reset On Close=true", PostgresSql.ServiceRole);
         var store = new PostgresEventStore(dataSource);
         var backend = await ScalarAsync(dataSource, "SELECT pg_backend_pid()");
         for (var round = 0; round < 8; round++) // past the number of uses after which statements are prepared
@@ -223,7 +223,7 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
     [Fact]
     public async Task Claims_OfAReadThatFailed_AreGone()
     {
-        await using var dataSource = RealtimeDatabase.BuildDataSource(ConnectionString + ";Maximum Pool Size=1", PostgresSql.ServiceRole);
+        await using var dataSource = RealtimeDatabase.BuildDataSource(ConnectionString + ";Maximum Pool Size=1;No Reset On Close=true", PostgresSql.ServiceRole);
         await Should.ThrowAsync<StoreException>(() => new PostgresEventStore(dataSource)
             .ReadAsync(App, 0, DateTimeOffset.MinValue, limit: -1, Scopes.Whole(App), Cancel));
 

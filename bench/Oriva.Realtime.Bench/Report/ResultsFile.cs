@@ -19,7 +19,7 @@ internal static class ResultsFile
 
             Medians of the rounds; "÷ bare" is the median of the ratios of each round, with the lowest and the highest. Latency counts from when a publish
             was due: to its answer (publish), to its arrival at each receiver (unicast, fan-out). "In flight" in unicast and fan-out means sent and not yet
-            received by everyone. CPU is for each event acknowledged or message received; a database's own is not in it. Every round was verified: each
+            received by everyone. In "publish" nobody is connected, so the bare hub does little more than to parse what it is sent. CPU is for each event acknowledged or message received; a database's own is not in it. Every round was verified: each
             acknowledged event was received exactly once, in order, by everyone entitled (of the bare hub, which has no positions: exactly once).
 
             {FiguresTable.ToMarkdown(figures)}

@@ -13,8 +13,25 @@ internal sealed class Stage(Target target, Crowd? crowd) : IAsyncDisposable
 
     public Crowd? Crowd { get; } = crowd;
 
-    public static async Task<Stage> SetAsync(Target target, bool withCrowd, CancellationToken cancellationToken) =>
-        new(target, withCrowd ? await target.GatherAsync(fromStart: false, cancellationToken) : null);
+    /// <summary>Takes the target over, also when its users cannot connect.</summary>
+    public static async Task<Stage> SetAsync(Target target, bool withCrowd, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return new Stage(target, withCrowd ? await target.GatherAsync(fromStart: false, cancellationToken) : null);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            var log = target.Server.ReadLog();
+            await target.DisposeAsync();
+            throw new BenchException($"{target.Name}: the users could not connect. {e.Message}{Environment.NewLine}The last lines of its log:{Environment.NewLine}{log}", e);
+        }
+        catch (OperationCanceledException)
+        {
+            await target.DisposeAsync();
+            throw;
+        }
+    }
 
     public async Task VerifyAsync(TimeSpan patience, CancellationToken cancellationToken)
     {

@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace Oriva.Realtime.Core.Publishing;
+namespace Oriva.Realtime.Core.Storage;
 
 /// <summary>JSON texts that a store can keep. PostgreSQL refuses <c>\u0000</c> and lone surrogates, and one such row would fail its whole group.</summary>
 internal static class JsonText
@@ -53,7 +53,7 @@ internal static class JsonText
                 {
                     if (!TryGetName(property, out var name))
                         return pointer;
-                    if (FindUnstorable(property.Value, $"{pointer}/{name}") is { } found)
+                    if (FindUnstorable(property.Value, $"{pointer}/{Escape(name)}") is { } found)
                         return found;
                 }
 
@@ -63,7 +63,11 @@ internal static class JsonText
         }
     }
 
-    private static bool TryGetName(JsonProperty property, out string name)
+    /// <summary>A name as a step of a JSON pointer: RFC 6901, section 3.</summary>
+    public static string Escape(string name) => name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
+
+    /// <returns>False: the name cannot be stored.</returns>
+    public static bool TryGetName(JsonProperty property, out string name)
     {
         try
         {

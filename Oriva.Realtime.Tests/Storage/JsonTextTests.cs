@@ -1,8 +1,8 @@
 using System.Text.Json;
 using CsCheck;
-using Oriva.Realtime.Core.Publishing;
+using Oriva.Realtime.Core.Storage;
 
-namespace Oriva.Realtime.Tests.Publishing;
+namespace Oriva.Realtime.Tests.Storage;
 
 public sealed class JsonTextTests
 {
@@ -84,6 +84,18 @@ public sealed class JsonTextTests
 
     [Fact]
     public void TwoUnstorables_GiveTheFirst() => JsonText.FindUnstorable(JsonElement.Parse("""{"a":1,"c":"\u0000","b":"\u0000"}"""), "").ShouldBe("/c");
+
+    [Theory]
+    [InlineData("1", 0, false)]
+    [InlineData("{}", 0, true)]
+    [InlineData("{}", 1, false)]
+    [InlineData("[]", 0, true)]
+    [InlineData("""{"a":1,"b":{"c":1}}""", 1, true)]
+    [InlineData("""{"a":1,"b":{"c":1}}""", 2, false)]
+    [InlineData("""{"a":[[{}],1]}""", 3, true)]
+    [InlineData("""{"a":[[{}],1]}""", 4, false)]
+    public void Data_NestedDeeperThanItMay_IsTold(string json, int levels, bool deeper) =>
+        JsonText.IsDeeperThan(JsonElement.Parse(json), levels).ShouldBe(deeper);
 
     [Theory]
     [InlineData("\"x\"", "x")]
