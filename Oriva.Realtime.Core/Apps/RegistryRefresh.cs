@@ -28,8 +28,15 @@ internal sealed partial class RegistryRefresh(AppRegistry registry, UserDirector
             {
                 LogStale(e.Message);
             }
+            catch (Exception e)
+            {
+                LogFailed(e);
+            }
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Manifests, memberships and keys could not be refreshed")]
+    private partial void LogFailed(Exception exception);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Manifests, memberships and keys are not refreshed: {Reason}")]
     private partial void LogStale(string reason);

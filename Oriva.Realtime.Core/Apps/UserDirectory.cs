@@ -51,7 +51,7 @@ public sealed class UserDirectory
                 context.AppUsers.Add(new AppUserRow { App = app, UserId = user.Sub, Email = user.Email, Locale = user.Locale, JoinedAt = _time.GetUtcNow() });
                 await context.SaveChangesAsync(cancellationToken);
             }
-            catch (DbUpdateException) when (!cancellationToken.IsCancellationRequested)
+            catch (DbUpdateException)
             {
                 // Another request of the same user was first. If it was something else, the next read says so.
                 context.ChangeTracker.Clear();

@@ -56,6 +56,13 @@ public sealed class EventHistory
         if (query.Type is not null && !Pattern.TryParseType(query.Type, out _))
             return Fault.Invalid("/type", "Must be a type, a prefix and '.*', or '*'.");
 
+        if (query.UserId is not null && !Names.IsId(query.UserId))
+            return Fault.Invalid("/userId", "Is not a user id.");
+        if (query.Topic is not null && !Names.IsTopic(query.Topic))
+            return Fault.Invalid("/topic", "Is not a topic.");
+        if (query.Source is not null && !Names.IsApp(query.Source))
+            return Fault.Invalid("/source", "Is not an app id.");
+
         var rows = await _database.ReadAsync(scope, context => Page(context.Events.AsNoTracking(), query, after).ToListAsync(cancellationToken), cancellationToken);
         var items = rows.Take(query.Limit).Select(ToEvent).ToList();
         return new HistoryPage(items, rows.Count > query.Limit ? Keyset.Of(rows[query.Limit - 1]).ToText() : null);
@@ -132,7 +139,7 @@ public sealed class EventHistory
         {
             try
             {
-                return JsonSerializer.Deserialize<Keyset>(Base64Url.DecodeFromChars(text)) is { Stream: not null } keyset
+                return JsonSerializer.Deserialize<Keyset>(Base64Url.DecodeFromChars(text)) is { Stream: not null } keyset && JsonText.IsStorable(keyset.Stream)
                     ? keyset with { RecordedAt = StoreTime.Truncate(keyset.RecordedAt) }
                     : null;
             }

@@ -37,7 +37,7 @@ public sealed class ConfigurationCheckTests
     [InlineData("Storage:SqlitePath", "", "Storage:SqlitePath must not be empty.")]
     [InlineData("Storage:MigrateAtStart", "yes", "Storage:MigrateAtStart must be true or false, not 'yes'.")]
     [InlineData("Storage:PostgresConnectionString", "Host=x", "Storage:PostgresConnectionString is not a setting")]
-    [InlineData("Storage:Sqlitepaths", "x", "Storage:Sqlitepaths is not a setting; Storage has MigrateAtStart, Provider, SqlitePath.")]
+    [InlineData("Storage:Sqlitepaths", "x", "Storage:Sqlitepaths is not a setting; Storage has MigrateAtStart, PostgresRoleOption, Provider, SqlitePath.")]
     [InlineData("ConnectionStrings:Postgres", "postgres://oriva:hush@db/oriva", "ConnectionStrings:Postgres must be of the form Host=")]
     [InlineData("ConnectionStrings:Postgres", "Host=db;Port=many", "ConnectionStrings:Postgres must be of the form Host=")]
     [InlineData("ConnectionStrings:Postgres", "Username=oriva", "ConnectionStrings:Postgres must be of the form Host=")]

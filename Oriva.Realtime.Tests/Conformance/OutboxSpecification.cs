@@ -109,7 +109,7 @@ public abstract class OutboxSpecification(StoreFixture fixture) : StoreTests(fix
         (await node.Outbox.RunOnceAsync(Cancel).Soon("the other claim is appended")).ShouldBe(2);
         foreach (var entry in claimed)
         {
-            var request = new AppendRequest(entry.App, [JsonSerializer.Deserialize<NewEvent>(entry.Event)!], entry.Id);
+            var request = new AppendRequest(entry.App, [JsonSerializer.Deserialize<NewEvent>(entry.Event)! with { IdIsFresh = idIsFresh }], entry.Id);
             (await node.Writer.AppendAsync(request).Soon("the first claim is settled")).Required().ShouldHaveSingleItem().Duplicate.ShouldBeTrue();
         }
 

@@ -41,6 +41,30 @@ public sealed class StartTests : ProcessTests
         (await hub.As(Publisher).PublishAsync(Draft("one"))).ShouldBe(200);
     }
 
+    /// <summary>The first thing that a migration makes is the schema; who may use it is said later.</summary>
+    [Fact]
+    public async Task AMigrationThatIsHalfDone_DoesNotStopANodeThatWaitsForIt()
+    {
+        await using (await PostgresServer.CreateMigratedAsync())
+        {
+            // For the roles, which a server has once for all its databases.
+        }
+
+        await using var store = await PostgresServer.CreateEmptyAsync();
+        var settings = new Dictionary<string, string?>(store.Configuration) { ["Auth:SymmetricKey"] = Tokens.Key };
+        await store.ExecuteAsync("CREATE SCHEMA realtime");
+        var hub = Launch(settings, Production);
+        await hub.ListensAsync();
+        await Waiting.Eventually("everything in the node has tried its luck: " + hub.Output, async () =>
+            await store.SingleAsync<long>("SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()") >= 6, TimeSpan.FromSeconds(30));
+        (await hub.As(Publisher).PublishAsync(Draft("one"))).ShouldBeProblem(503, "unavailable");
+
+        var migration = Launch(settings, Production, "--migrate");
+        (await migration.ExitAsync()).ShouldBe(0, migration.Output);
+        await Waiting.Eventually("the node is ready", async () => (await hub.As(null).GetAsync("/health/ready")).Status == 200, TimeSpan.FromSeconds(30));
+        (await hub.As(Publisher).PublishAsync(Draft("one"))).ShouldBe(201);
+    }
+
     [Fact]
     public async Task InProduction_SqliteIsMigratedAndStarted_AndMetricsHaveAPortOfTheirOwn()
     {
