@@ -6,7 +6,8 @@ using Oriva.Realtime.Hub.Configuration;
 using Oriva.Realtime.Hub.Endpoints;
 using Oriva.Realtime.Hub.Observability;
 
-var builder = WebApplication.CreateBuilder(args);
+// Settings are read once: watching their files means watching the content root, and with it every write of the SQLite store in .data/.
+var builder = WebApplication.CreateBuilder([.. args, "--hostBuilder:reloadConfigOnChange=false"]);
 if (CommandLine.TryCreateToken(builder, args, out var exitCode))
     return exitCode;
 

@@ -85,8 +85,12 @@ internal sealed class RealtimeDatabase : IAsyncDisposable
         }
 
         // What the team says stands: a pooler in transaction mode may know no prepared statements.
-        if (!new DbConnectionStringBuilder { ConnectionString = connectionString }.ContainsKey("Max Auto Prepare"))
+        var said = new DbConnectionStringBuilder { ConnectionString = connectionString };
+        if (!said.ContainsKey("Max Auto Prepare"))
             (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages) = (32, 2);
+        // Everything that is set here is set for one transaction, so a connection needs no reset between uses.
+        if (!said.ContainsKey("No Reset On Close"))
+            settings.NoResetOnClose = true;
 
         settings.ApplicationName ??= "oriva-realtime";
         return builder.Build();

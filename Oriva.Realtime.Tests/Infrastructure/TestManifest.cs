@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Core.Storage;
 
@@ -35,6 +36,18 @@ internal static class Drafts
     public static EventDraft ToTopic(string app, string topic, object? data = null) => ToAll(app, data) with { Topic = topic };
 
     public static EventDraft Shared(string app, object? data = null) => ToAll(app, data) with { Type = TestManifest.SharedType };
+
+    /// <summary>An event to all of an app, as validation hands it to the writer.</summary>
+    public static NewEvent Valid(string app, string id) => new()
+    {
+        Id = id,
+        Source = app,
+        Type = TestManifest.Type,
+        Actor = "somebody",
+        Time = StoreTime.Truncate(TimeProvider.System.GetUtcNow()),
+        Data = "{}",
+        ContentHash = ContentHash.Of(TestManifest.Type, null, null, JsonElement.Parse("{}")),
+    };
 }
 
 internal static class Callers
