@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Oriva.Realtime.Core.EventLog;
-using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Tests.Infrastructure;
 using static Oriva.Realtime.Tests.Infrastructure.Waiting;
 
