@@ -83,7 +83,8 @@ public sealed class Session : IDisposable
             var app = request.App ?? "";
             if (!_subscriptions.ContainsKey(app) && _subscriptions.Count >= _sessions.Limits.SubscriptionsPerConnection)
                 return new Fault(FaultCodes.LimitExceeded, $"At most {_sessions.Limits.SubscriptionsPerConnection} subscriptions on one connection.");
-            number = _numbers[app] = _numbers.GetValueOrDefault(app) + 1;
+            // Names that are refused below are not kept: there is no end to them.
+            number = Names.IsApp(app) && _caller.Holds(app) ? _numbers[app] = _numbers.GetValueOrDefault(app) + 1 : 0;
         }
 
         Outcome<(Subscription Subscription, SubscribeAnswer Answer)> started;
@@ -294,6 +295,10 @@ public sealed class Session : IDisposable
                 if (await _starter.JudgeAsync(_caller, subscription, cancellationToken) is { } refused)
                     await EndAsync(subscription, "access", refused.Message, cancellationToken);
             }
+
+            // Its connection would otherwise go on publishing and subscribing with a key that was revoked.
+            if (!await _starter.IsStillKnownAsync(_caller, cancellationToken))
+                await _expiring.CancelAsync();
         }
         catch (Exception e) when (StoreOutage.Is(e))
         {

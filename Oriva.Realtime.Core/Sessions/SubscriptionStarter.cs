@@ -44,6 +44,9 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
         }
     }
 
+    /// <summary>Whether what the caller came by still counts.</summary>
+    public ValueTask<bool> IsStillKnownAsync(Caller caller, CancellationToken cancellationToken) => access.IsStillKnownAsync(caller, cancellationToken);
+
     /// <summary>Whether the caller may still have the subscription.</summary>
     public async ValueTask<Fault?> JudgeAsync(Caller caller, Subscription subscription, CancellationToken cancellationToken)
     {

@@ -65,11 +65,8 @@ public sealed partial class NodeStartup : IHostedService, IDisposable
         _sqliteLock?.Dispose();
     }
 
-    public void Dispose()
-    {
-        _stopping.Dispose();
-        _sqliteLock?.Dispose();
-    }
+    // The cancellation source is left to the collector: a host under test may stop what it has disposed of.
+    public void Dispose() => _sqliteLock?.Dispose();
 
     private async Task PrepareAsync(CancellationToken cancellationToken)
     {

@@ -48,7 +48,9 @@ internal static class ApiBuilderExtensions
         if (app.Environment.IsDevelopment())
             app.MapDevelopmentTokens();
         app.MapOpenApi().AllowAnonymous();
-        app.MapScalarApiReference("/scalar", scalar => scalar.WithTitle("Oriva.Realtime")).AllowAnonymous();
+        app.MapScalarApiReference("/scalar", scalar => scalar
+            // Nothing on the page leaves the machine.
+            .WithTitle("Oriva.Realtime").HideDeveloperTools().DisableAgent().DisableMcp().DisableTelemetry().DisableDefaultFonts()).AllowAnonymous();
         app.MapGet("/", () => TypedResults.Redirect("/scalar")).ExcludeFromDescription().AllowAnonymous();
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 
@@ -47,6 +48,7 @@ internal static class OpenApiExamples
         options.AddDocumentTransformer((document, _, _) =>
         {
             document.Info.Title = "Oriva.Realtime";
+            document.Info.Version = "v1";
             document.Info.Description = "Publish once; every entitled user gets it, live or after any gap. In Development, POST /dev/token gives a token to try this with.";
             document.Components ??= new OpenApiComponents();
             document.Components.SecuritySchemes ??= new Dictionary<string, IOpenApiSecurityScheme>();
@@ -54,8 +56,10 @@ internal static class OpenApiExamples
             document.Security = [new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(BearerScheme, document)] = [] }];
             return Task.CompletedTask;
         });
-        options.AddOperationTransformer((operation, _, _) =>
+        options.AddOperationTransformer((operation, context, _) =>
         {
+            if (context.Description.ActionDescriptor.EndpointMetadata.OfType<IAllowAnonymous>().Any())
+                operation.Security = [];
             var name = operation.OperationId ?? "";
             if (s_bodies.TryGetValue(name, out var body) && operation.RequestBody?.Content is { } contents)
             {

@@ -139,6 +139,43 @@ public sealed class ClusterTests(PostgresFixture fixture) : StoreTests(fixture),
     }
 
     [Fact]
+    public async Task Session_HoppingBetweenNodesWithItsCursor_GetsEveryEventOnce()
+    {
+        const int each = 60;
+        var other = await StartNodeAsync(on: Store);
+        var app = await Node.AddAppAsync();
+        LogHost[] nodes = [Node, other];
+        await using var watching = RunningSession.Open(other, Callers.User("watcher", app));
+        var cursor = (await watching.SubscribeAsync(new SubscribeRequest(app, ["room-1"]))).Cursor;
+        var publishing = Task.WhenAll(nodes.SelectMany(node => Enumerable.Range(0, Publishers / 2).Select(_ => Task.Run(async () =>
+        {
+            for (var n = 0; n < each; n++)
+                await node.PublishAsync([Drafts.ToAll(app), Drafts.ToTopic(app, "room-1"), Drafts.ToUser(app, "ada")]);
+        }))));
+
+        string[] streams = [app, $"{app}/topics/room-1", $"{app}/users/ada"];
+        var seen = streams.ToDictionary(stream => stream, _ => new List<long>());
+        for (var hop = 0; streams.Any(stream => seen[stream].Count < Publishers * each); hop++)
+        {
+            await using var session = RunningSession.Open(nodes[hop % 2], Callers.User("ada", app));
+            var answer = await session.SubscribeAsync(new SubscribeRequest(app, ["room-1"], Cursor: cursor, From: "start"));
+            answer.Reset.ShouldBeFalse();
+            // Goes with whatever it has when something has come, as a client on a bad network does.
+            await Eventually("something comes", () => session.Output.Batches.Count > 0);
+            foreach (var stream in streams)
+            {
+                seen[stream].AddRange(session.Output.PositionsIn(stream));
+                if (session.Output.LastIn(stream) is > 0 and var last)
+                    cursor = cursor with { Streams = cursor.Streams.SetItem(stream, last) };
+            }
+        }
+
+        await publishing;
+        foreach (var stream in streams)
+            seen[stream].ShouldBe(Enumerable.Range(1, Publishers * each).Select(n => (long)n), stream);
+    }
+
+    [Fact]
     public async Task NodeWhoseClockIsBehind_DoesNotTurnBackAStream()
     {
         var behind = await StartNodeAsync(new LogHostSettings { Time = new FakeTimeProvider(TimeProvider.System.GetUtcNow().AddHours(-30)) }, Store);

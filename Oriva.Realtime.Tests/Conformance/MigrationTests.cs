@@ -78,6 +78,13 @@ public sealed class PostgresMigrationTests(PostgresFixture fixture) : MigrationS
                 (await node.Store.ReadAsync($"{app}/users/ada", 0, DateTimeOffset.MinValue, 10, Scopes.User("eve", app), Cancel)).ShouldBeEmpty();
                 await node.Retention.RunOnceAsync(Cancel);
             }
+
+            await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(store.ConnectionString) { Username = runs, Pooling = false });
+            foreach (var attempt in new[] { "SET ROLE oriva_owner", "DELETE FROM realtime.events", "DROP TABLE realtime.events", "SELECT count(*) FROM realtime.__ef_migrations_history; CREATE TABLE realtime.mine ()" })
+            {
+                await using var command = dataSource.CreateCommand(attempt);
+                (await Should.ThrowAsync<PostgresException>(() => command.ExecuteNonQueryAsync(Cancel))).SqlState.ShouldBe(PostgresErrorCodes.InsufficientPrivilege, attempt);
+            }
         }
         finally
         {

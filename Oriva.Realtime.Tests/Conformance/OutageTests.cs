@@ -161,6 +161,47 @@ public sealed class OutageTests(PostgresFixture fixture) : StoreTests(fixture), 
     }
 
     [Fact]
+    [Trait("Category", "Long")]
+    public async Task AnswerHeldForLongerThanAnAppendMayTake_PublishGetsItsReceipt()
+    {
+        var (node, proxy) = await StartBehindProxyAsync();
+        var app = await Node.AddAppAsync();
+        await node.PublishAsync(Drafts.ToAll(app));
+
+        proxy.HoldAnswers();
+        var publish = node.PublishAsync(Drafts.ToAll(app));
+        await Eventually("the append is committed", async () => (await Node.ReadStreamAsync(app)).Count == 2);
+        // Gives up on that connection and asks on another, which is held as well.
+        var connections = proxy.Accepted;
+        await Eventually("the node asks again", () => proxy.Accepted > connections, TimeSpan.FromSeconds(60));
+        proxy.PassAnswers();
+
+        var receipt = await publish.Soon("the publish is answered", TimeSpan.FromSeconds(60));
+        (receipt.Position, receipt.Duplicate).ShouldBe((2, false));
+        (await Node.ReadStreamAsync(app)).Count.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task NodeThatStops_WhilePostgresIsGone_AnswersAndEnds()
+    {
+        var (node, proxy) = await StartBehindProxyAsync();
+        var app = await Node.AddAppAsync();
+        await node.PublishAsync(Drafts.ToAll(app));
+        List<Task<Outcome<Receipt>>> publishes;
+        await using (await Store.HoldAppendsAsync(app))
+        {
+            publishes = [.. Enumerable.Range(0, 20).Select(n => node.Publisher.PublishAsync(Drafts.ToAll(app) with { Id = $"e-{n}" }, Cancel))];
+            await Eventually("an append waits in PostgreSQL", async () => await CountWaitingAsync() == 1);
+            proxy.Refuse();
+
+            await node.StopAsync().Soon("the node stops");
+        }
+
+        foreach (var outcome in await Task.WhenAll(publishes).Soon("every publish is answered"))
+            outcome.Refused(FaultCodes.Unavailable).EventIds.ShouldHaveSingleItem();
+    }
+
+    [Fact]
     public async Task NodeThatStartsBeforePostgres_WaitsForIt()
     {
         var app = await Node.AddAppAsync();

@@ -127,6 +127,38 @@ public abstract class PositionsSpecification(StoreFixture fixture) : StoreTests(
     }
 
     [Fact]
+    public async Task Sessions_SlowAndFast_DuringABurst_MissNothing()
+    {
+        // More than any cache of a stream's tail holds.
+        const int arrays = 5;
+        const int total = arrays * 500;
+        var app = await Node.AddAppAsync();
+        var stuck = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var turns = new SemaphoreSlim(0);
+        await using var fast = RunningSession.Open(Node, Callers.User("fast", app));
+        await using var slow = RunningSession.Open(Node, Callers.User("slow", app), new CollectingOutput { Pause = _ => turns.WaitAsync(Cancel) });
+        await using var last = RunningSession.Open(Node, Callers.User("last", app), new CollectingOutput { Pause = _ => stuck.Task });
+        foreach (var session in new[] { fast, slow, last })
+            await session.SubscribeAsync(new SubscribeRequest(app));
+
+        for (var n = 0; n < arrays; n++)
+        {
+            await Node.PublishAsync(Enumerable.Range(0, 500).Select(i => Drafts.ToAll(app, new { n, i })).ToList());
+            turns.Release();
+            await fast.ReachAsync(app, (n + 1) * 500);
+        }
+
+        last.Output.Events.ShouldBeEmpty();
+        turns.Release(total);
+        stuck.SetResult();
+        foreach (var session in new[] { fast, slow, last })
+        {
+            await session.ReachAsync(app, total);
+            session.Output.PositionsIn(app).Count.ShouldBe(total);
+        }
+    }
+
+    [Fact]
     public async Task Clock_GoesBack_RecordedAtDoesNotDecreaseInAStream()
     {
         // Finer than what stores keep, which is whole microseconds.
