@@ -87,6 +87,7 @@ public sealed class Session : IDisposable
             number = Names.IsApp(app) && _caller.Holds(app) ? _numbers[app] = _numbers.GetValueOrDefault(app) + 1 : 0;
         }
 
+        var judged = _starter.AccessRevision;
         Outcome<(Subscription Subscription, SubscribeAnswer Answer)> started;
         try
         {
@@ -115,6 +116,9 @@ public sealed class Session : IDisposable
 
         if (answer.Reset)
             _metrics.Reset("cursor");
+        // Access may have changed after it was judged and before the session had the subscription.
+        if (judged != _starter.AccessRevision)
+            JudgeAgain();
         _pump.Wake();
         return answer;
     }

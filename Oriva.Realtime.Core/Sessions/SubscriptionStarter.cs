@@ -11,6 +11,8 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
 {
     public const int MostTopics = 100;
 
+    public long AccessRevision => access.Revision;
+
     public async Task<Outcome<(Subscription Subscription, SubscribeAnswer Answer)>> StartAsync(
         string sessionId, Caller caller, SubscribeRequest request, int number, Action wake, CancellationToken cancellationToken)
     {

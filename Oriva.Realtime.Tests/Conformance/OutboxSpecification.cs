@@ -94,12 +94,11 @@ public abstract class OutboxSpecification(StoreFixture fixture) : StoreTests(fix
     public async Task Entry_ClaimedTwiceBecauseTheLeaseLapsed_IsAppendedOnce(bool idIsFresh)
     {
         var store = await Fixture.NewStoreAsync();
-        // The node's own loop sleeps, so that the test alone claims.
-        var node = await StartNodeAsync(new LogHostSettings { EventLog = options => (options.OutboxLease, options.OutboxPoll) = (s_lapsed, TimeSpan.FromHours(1)) }, store);
+        var node = await StartNodeAsync(new LogHostSettings { EventLog = options => (options.OutboxLease, options.OutboxPoll) = (s_lapsed, TimeSpan.FromMilliseconds(10)) }, store);
         var app = await node.AddAppAsync();
         await AddAsync(node, Event(app, "e-0"));
-        node.Outbox.Announce();
-        await Eventually("the node's own loop has gone to sleep", async () => await CountAsync(node) == 0);
+        await Eventually("the node's own loop runs", async () => await CountAsync(node) == 0);
+        await node.Outbox.StopAsync(Cancel); // from here on the test alone claims
         await AddAsync(node, Event(app, "e-1") with { IdIsFresh = idIsFresh }, Event(app, "e-2") with { IdIsFresh = idIsFresh });
 
         // Two claims before the first of them is appended, as when a node was paused for longer than its lease.
