@@ -28,6 +28,9 @@ internal sealed partial class EventLogWriter(
 {
     private static readonly TimeSpan s_resolvePause = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>How often a group may find an id taken before that is a fault of the store and not another node.</summary>
+    private const int MostCollisions = 20;
+
     private readonly AppendQueue _queue = new(options.Value);
 
     /// <summary>Appends all events of the request or none. Answers when they are durable; the answer is never an exception.</summary>
@@ -63,20 +66,20 @@ internal sealed partial class EventLogWriter(
 
     private async Task WriteAsync(List<AppendRequest> group)
     {
-        var deadline = time.GetUtcNow() + options.Value.ResolveTimeout;
-        var doubtAll = false;
+        var deadline = DateTimeOffset.MaxValue;
+        var collisions = 0;
         while (true)
         {
             try
             {
-                (group, var known) = await SettleKnownAsync(group, doubtAll);
+                (group, var known) = await SettleKnownAsync(group, doubtAll: collisions > 0);
                 await AppendFreshAsync(group, known);
                 return;
             }
-            catch (StoreException e) when (e.Failure == StoreFailure.ReceiptExists && time.GetUtcNow() < deadline)
+            catch (StoreException e) when (e.Failure == StoreFailure.ReceiptExists && collisions < MostCollisions)
             {
                 // Another node stored one of the ids between steps 2 and 3. Looking again, now for all of them, finds it.
-                doubtAll = true;
+                collisions++;
                 LogReceiptExists(group.Count);
             }
             catch (StoreException e) when (e.Failure == StoreFailure.RowRefused)
@@ -87,7 +90,13 @@ internal sealed partial class EventLogWriter(
             catch (StoreException e)
             {
                 if (e.Failure == StoreFailure.OutcomeUnknown)
+                {
+                    // From when the first answer was lost, which the append may have taken long to find out.
+                    if (deadline == DateTimeOffset.MaxValue)
+                        deadline = time.GetUtcNow() + options.Value.ResolveTimeout;
                     group.ForEach(request => request.OutcomeUnknown = true);
+                }
+
                 // Only what may be stored already is worth waiting for. The rest is refused at once and can be repeated.
                 if (!group.Exists(request => request.OutcomeUnknown) || time.GetUtcNow() >= deadline)
                 {

@@ -1,5 +1,6 @@
 using Npgsql;
 using Oriva.Realtime.Core;
+using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Tests.Infrastructure;
@@ -68,6 +69,23 @@ public sealed class OutageTests(PostgresFixture fixture) : StoreTests(fixture), 
         var count = DraftsOf(what, source).Length;
         await ShouldHaveAppendedOnceAsync(await publish.Soon("the publish is answered"), source, consumer, count);
         await session.ReachAsync(source, 1 + count);
+    }
+
+    [Fact]
+    public async Task AnswerLost_AfterALongWait_IsLookedUpAllTheSame()
+    {
+        // The time for looking up begins when the answer is lost, however long the append had taken by then.
+        var (node, proxy) = await StartBehindProxyAsync(options => options.ResolveTimeout = TimeSpan.FromMilliseconds(1));
+        var app = await Node.AddAppAsync();
+        await node.PublishAsync(Drafts.ToAll(app));
+
+        proxy.HoldAnswers();
+        var publish = node.PublishAsync(Drafts.ToAll(app));
+        await Eventually("the append is committed", async () => (await Node.ReadStreamAsync(app)).Count == 2);
+        proxy.Cut();
+
+        var receipt = await publish.Soon("the publish is answered");
+        (receipt.Position, receipt.Duplicate).ShouldBe((2, false));
     }
 
     [Fact]
@@ -264,10 +282,10 @@ public sealed class OutageTests(PostgresFixture fixture) : StoreTests(fixture), 
         }
     }
 
-    private async Task<(LogHost Node, TcpProxy Proxy)> StartBehindProxyAsync()
+    private async Task<(LogHost Node, TcpProxy Proxy)> StartBehindProxyAsync(Action<EventLogOptions>? options = null)
     {
         var proxy = NewProxy();
-        return (await StartNodeAsync(Through(proxy), Store), proxy);
+        return (await StartNodeAsync(Through(proxy) with { EventLog = options }, Store), proxy);
     }
 
     private TcpProxy NewProxy()
