@@ -98,30 +98,6 @@ public sealed partial class HostileTests(SqliteHub fixture) : HubTests(fixture),
         await ServesAsBeforeAsync();
     }
 
-    /// <summary>Later versions of the protocol may have more.</summary>
-    [Fact]
-    public async Task AKindOfMessageThatIsUnknown_IsIgnored()
-    {
-        await using var json = await RawClient.ConnectAsync(Hub.Address, Tokens.User(_user, WorkBuddy));
-        await using var packed = await RawClient.ConnectAsync(Hub.Address, Tokens.User(_user, WorkBuddy), protocol: "messagepack");
-        await json.SendJsonAsync("""{"type":99}""");
-        await packed.SendFrameAsync(2, [2, 0x91, 0x63]);
-        // SignalR puts off what comes in the same read as such a message until it reads again: pings see to that.
-        await PingUntilAsync(json.CallAsync("Subscribe", new { app = WorkBuddy }), async () => await json.SendJsonAsync("""{"type":6}"""));
-        await PingUntilAsync(PackedAsync(packed, "Unsubscribe", [0xC0], "nil"), async () => await packed.SendFrameAsync(2, [2, 0x91, 0x06]));
-
-        static async Task PingUntilAsync(Task answered, Func<Task> ping)
-        {
-            await Waiting.Eventually("the call is answered", async () =>
-            {
-                if (!answered.IsCompleted)
-                    await ping();
-                return answered.IsCompleted;
-            });
-            await answered;
-        }
-    }
-
     [Theory]
     [InlineData("FF FF FF FF FF 01")] // a length of more than five bytes
     [InlineData("FF FF FF FF 7F")] // above 2³¹
