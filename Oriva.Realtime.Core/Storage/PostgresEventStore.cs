@@ -15,9 +15,9 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
     public override Task<string> ReadEpochAsync(CancellationToken cancellationToken) => Guarded(async () =>
     {
         await using var command = dataSource.CreateCommand(PostgresSql.Epoch);
-        return (string)(await command.ExecuteScalarAsync(cancellationToken)
+        return (string)(await command.ExecuteScalarAsync(CancellationToken.None)
             ?? throw new StoreException(StoreFailure.Unavailable, "The store has no epoch yet: run the hub with --migrate."));
-    });
+    }, cancellationToken);
 
     public override Task<IReadOnlyDictionary<EventKey, StoredReceipt>> FindReceiptsAsync(
         IReadOnlyCollection<EventKey> keys, CancellationToken cancellationToken) => Guarded<IReadOnlyDictionary<EventKey, StoredReceipt>>(async () =>
@@ -26,15 +26,15 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
         await using var command = dataSource.CreateCommand(PostgresSql.FindReceipts);
         command.Parameters.Add(TextArray(keys.Select(key => key.Source)));
         command.Parameters.Add(TextArray(keys.Select(key => key.Id)));
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken))
+        await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
+        while (await reader.ReadAsync(CancellationToken.None))
         {
             found[new EventKey(reader.GetString(0), reader.GetString(1))] = new StoredReceipt(
                 reader.GetString(2), reader.GetInt64(3), reader.GetFieldValue<byte[]>(4), reader.GetInt32(5), reader.GetFieldValue<DateTimeOffset>(6));
         }
 
         return found;
-    });
+    }, cancellationToken);
 
     public override async Task<IReadOnlyDictionary<string, StreamHead>> AppendAsync(AppendGroup group)
     {
@@ -137,7 +137,7 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
         string stream, long after, DateTimeOffset since, int limit, ReadScope scope, CancellationToken cancellationToken) =>
         Guarded<IReadOnlyList<StoredEvent>>(async () =>
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var connection = await dataSource.OpenConnectionAsync(CancellationToken.None);
         // One round trip, and one transaction: a batch is one implicitly.
         await using var batch = new NpgsqlBatch(connection)
         {
@@ -156,10 +156,10 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
                 },
             },
         };
-        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
-        await reader.NextResultAsync(cancellationToken);
+        await using var reader = await batch.ExecuteReaderAsync(CancellationToken.None);
+        await reader.NextResultAsync(CancellationToken.None);
         var events = new List<StoredEvent>();
-        while (await reader.ReadAsync(cancellationToken))
+        while (await reader.ReadAsync(CancellationToken.None))
         {
             events.Add(new StoredEvent
             {
@@ -180,7 +180,7 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
         }
 
         return events;
-    });
+    }, cancellationToken);
 
     public override Task<IReadOnlyDictionary<string, StreamHead>> ReadHeadsAsync(
         IReadOnlyCollection<string> streams, CancellationToken cancellationToken) => Guarded<IReadOnlyDictionary<string, StreamHead>>(async () =>
@@ -188,19 +188,19 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
         var heads = new Dictionary<string, StreamHead>(streams.Count, StringComparer.Ordinal);
         await using var command = dataSource.CreateCommand(PostgresSql.ReadHeads);
         command.Parameters.Add(TextArray(streams));
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken))
+        await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
+        while (await reader.ReadAsync(CancellationToken.None))
             heads[reader.GetString(0)] = new StreamHead(reader.GetInt64(1), reader.GetFieldValue<DateTimeOffset>(2));
         return heads;
-    });
+    }, cancellationToken);
 
     public override Task<long?> FindPositionBeforeAsync(string stream, DateTimeOffset from, CancellationToken cancellationToken) => Guarded(async () =>
     {
         await using var command = dataSource.CreateCommand(PostgresSql.PositionBefore);
         command.Parameters.Add(new() { Value = stream });
         command.Parameters.Add(new() { Value = Timestamp(from), NpgsqlDbType = NpgsqlDbType.TimestampTz });
-        return await command.ExecuteScalarAsync(cancellationToken) as long?;
-    });
+        return await command.ExecuteScalarAsync(CancellationToken.None) as long?;
+    }, cancellationToken);
 
     public override Task<IReadOnlyList<OutboxEntry>> ClaimOutboxAsync(int limit, TimeSpan lease, CancellationToken cancellationToken) =>
         Guarded<IReadOnlyList<OutboxEntry>>(async () =>
@@ -209,42 +209,42 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
         command.Parameters.Add(new() { Value = limit });
         command.Parameters.Add(new() { Value = lease });
         var entries = new List<OutboxEntry>();
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken))
+        await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
+        while (await reader.ReadAsync(CancellationToken.None))
             entries.Add(new OutboxEntry(reader.GetGuid(0), reader.GetString(1), reader.GetString(2)));
         entries.Sort((one, other) => one.Id.CompareTo(other.Id));
         return entries;
-    });
+    }, cancellationToken);
 
     public override Task RefuseOutboxAsync(Guid id, string reason, CancellationToken cancellationToken) => Guarded(async () =>
     {
         await using var command = dataSource.CreateCommand(PostgresSql.RefuseOutbox);
         command.Parameters.Add(new() { Value = id });
         command.Parameters.Add(new() { Value = reason });
-        return await command.ExecuteNonQueryAsync(cancellationToken);
-    });
+        return await command.ExecuteNonQueryAsync(CancellationToken.None);
+    }, cancellationToken);
 
     public override Task PrepareDaysAsync(DateOnly from, DateOnly through, CancellationToken cancellationToken) => Guarded(async () =>
     {
         await using var command = dataSource.CreateCommand(PostgresSql.PrepareDays);
         command.Parameters.Add(new() { Value = from });
         command.Parameters.Add(new() { Value = through });
-        return await command.ExecuteNonQueryAsync(cancellationToken);
-    });
+        return await command.ExecuteNonQueryAsync(CancellationToken.None);
+    }, cancellationToken);
 
     public override Task<bool> DropEventsBeforeAsync(DateOnly cutoff, CancellationToken cancellationToken) => Guarded(async () =>
     {
         await using var command = dataSource.CreateCommand(PostgresSql.DropDaysBefore);
         command.Parameters.Add(new() { Value = cutoff });
-        return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
-    });
+        return (bool)(await command.ExecuteScalarAsync(CancellationToken.None))!;
+    }, cancellationToken);
 
     public override Task<bool> DropReceiptsBeforeAsync(DateOnly cutoff, CancellationToken cancellationToken) => Guarded(async () =>
     {
         await using var command = dataSource.CreateCommand(PostgresSql.DropReceiptsBefore);
         command.Parameters.Add(new() { Value = cutoff.ToDateTime(TimeOnly.MinValue, DateTimeKind.Utc), NpgsqlDbType = NpgsqlDbType.TimestampTz });
-        return await command.ExecuteNonQueryAsync(cancellationToken) > 0;
-    });
+        return await command.ExecuteNonQueryAsync(CancellationToken.None) > 0;
+    }, cancellationToken);
 
     public override Task SaveEvidenceAsync(IReadOnlyCollection<EvidenceInterval> intervals, DateTimeOffset now, CancellationToken cancellationToken) => Guarded(async () =>
     {
@@ -257,21 +257,21 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
         command.Parameters.Add(Array(NpgsqlDbType.Bigint, intervals.Select(interval => interval.Pushed)));
         command.Parameters.Add(Array(NpgsqlDbType.Bigint, intervals.Select(interval => interval.Acked)));
         command.Parameters.Add(new() { Value = now.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
-        return await command.ExecuteNonQueryAsync(cancellationToken);
-    });
+        return await command.ExecuteNonQueryAsync(CancellationToken.None);
+    }, cancellationToken);
 
     public override Task<bool> DropEvidenceBeforeAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) => Guarded(async () =>
     {
         await using var command = dataSource.CreateCommand(PostgresSql.DropEvidenceBefore);
         command.Parameters.Add(new() { Value = cutoff.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
-        return await command.ExecuteNonQueryAsync(cancellationToken) > 0;
-    });
+        return await command.ExecuteNonQueryAsync(CancellationToken.None) > 0;
+    }, cancellationToken);
 
     public override Task CheckAsync(CancellationToken cancellationToken) => Guarded(async () =>
     {
         await using var command = dataSource.CreateCommand(PostgresSql.DurabilitySettings);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        await reader.ReadAsync(cancellationToken);
+        await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
+        await reader.ReadAsync(CancellationToken.None);
         if (reader.GetString(0) == "off" || reader.GetString(1) == "off")
         {
             throw new StartupException(
@@ -279,7 +279,7 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
         }
 
         return true;
-    });
+    }, cancellationToken);
 
     /// <summary>The statement failed and its transaction was rolled back for a reason that passes.</summary>
     private static bool IsRolledBack(PostgresException e) =>
@@ -298,11 +298,13 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
         : e is NpgsqlException or TimeoutException or IOException or System.Net.Sockets.SocketException;
 
     /// <summary>For statements that no caller's input can make fail: whatever PostgreSQL says (no connection, no schema yet, a standby) may pass.</summary>
-    private static async Task<T> Guarded<T>(Func<Task<T>> work)
+    /// <remarks>A caller who cancels goes at once; the statement is left to end by itself, see <see cref="UncancelledStatements"/>.</remarks>
+    private static async Task<T> Guarded<T>(Func<Task<T>> work, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         try
         {
-            return await work();
+            return await work().WaitAsync(cancellationToken);
         }
         catch (Exception e) when (e is NpgsqlException || IsOutage(e))
         {

@@ -62,6 +62,7 @@ internal sealed class RealtimeDatabase : IAsyncDisposable
                 .MigrationsAssembly("Oriva.Realtime.Migrations.Postgres")
                 .MigrationsHistoryTable("__ef_migrations_history", RealtimeDbContext.Schema))
             .UseSnakeCaseNamingConvention()
+            .AddInterceptors(UncancelledStatements.Instance)
             .Options;
 
     public static DbContextOptions<RealtimeDbContext> ConfigureSqlite(string connectionString) =>

@@ -22,7 +22,11 @@ public abstract class HistorySpecification(StoreFixture fixture) : StoreTests(fi
         var app = await Node.AddAppAsync();
         // Groups of several streams have one recorded_at: pages end in the middle of them.
         for (var n = 0; n < 12; n++)
-            await Node.PublishAsync([Drafts.ToAll(app), Drafts.ToUser(app, "ada"), Drafts.ToAll(app), Drafts.ToTopic(app, "room-1"), Drafts.ToUser(app, "eve"), Drafts.ToAll(app)]);
+        {
+            await Node.PublishAsync(
+                [Drafts.ToAll(app), Drafts.ToUser(app, "ada"), Drafts.ToAll(app), Drafts.ToTopic(app, "room-1"), Drafts.ToUser(app, "eve"), Drafts.ToAll(app)]);
+        }
+
         var before = (await PageAsync(app, new HistoryQuery(app) { Limit = 500 })).Items.Select(Key).ToHashSet();
         before.Count.ShouldBe(72);
         using var stopping = new CancellationTokenSource();
@@ -63,7 +67,8 @@ public abstract class HistorySpecification(StoreFixture fixture) : StoreTests(fi
         var clock = new FakeTimeProvider(new DateTimeOffset(2026, 3, 1, 23, 59, 58, TimeSpan.Zero));
         var node = await StartNodeAsync(new LogHostSettings { Time = clock });
         var (source, consumer) = await node.AddSharingAppsAsync();
-        await node.PublishAsync([Drafts.ToAll(source) with { Id = "all" }, Drafts.ToUser(source, "ada") with { Id = "ada" }, Drafts.ToTopic(source, "room-1") with { Id = "room" }]);
+        await node.PublishAsync(
+            [Drafts.ToAll(source) with { Id = "all" }, Drafts.ToUser(source, "ada") with { Id = "ada" }, Drafts.ToTopic(source, "room-1") with { Id = "room" }]);
         clock.Advance(TimeSpan.FromSeconds(1));
         await node.PublishAsync([Drafts.Shared(source) with { Id = "shared" }, Drafts.ToAll(consumer) with { Id = "own" }]);
         clock.Advance(TimeSpan.FromSeconds(1));

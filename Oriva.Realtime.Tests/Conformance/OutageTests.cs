@@ -133,11 +133,16 @@ public sealed class OutageTests(PostgresFixture fixture) : StoreTests(fixture), 
             .Soon("the queue drains");
         TimeProvider.System.GetElapsedTime(started).ShouldBeLessThan(TimeSpan.FromSeconds(3));
         foreach (var outcome in refused)
-            outcome.Refused(FaultCodes.Unavailable).ShouldSatisfyAllConditions(fault => fault.RetryAfter.ShouldNotBeNull(), fault => fault.EventIds.ShouldNotBeNull().Count.ShouldBe(1));
+        {
+            outcome.Refused(FaultCodes.Unavailable).ShouldSatisfyAllConditions(
+                fault => fault.RetryAfter.ShouldNotBeNull(), fault => fault.EventIds.ShouldNotBeNull().Count.ShouldBe(1));
+        }
+
         (await session.TrySubscribeAsync(new SubscribeRequest(app))).Refused(FaultCodes.Unavailable);
 
         proxy.Restore();
-        (await node.PublishAsync(Drafts.ToAll(app) with { Id = "e-1" })).ShouldSatisfyAllConditions(receipt => receipt.Position.ShouldBe(2), receipt => receipt.Duplicate.ShouldBeFalse());
+        (await node.PublishAsync(Drafts.ToAll(app) with { Id = "e-1" })).ShouldSatisfyAllConditions(
+            receipt => receipt.Position.ShouldBe(2), receipt => receipt.Duplicate.ShouldBeFalse());
         await session.ReachAsync(app, 2);
         (await Node.ReadStreamAsync(app)).Count.ShouldBe(2);
     }
@@ -161,8 +166,9 @@ public sealed class OutageTests(PostgresFixture fixture) : StoreTests(fixture), 
         })));
         for (var cut = 0; !publishing.IsCompleted; cut++)
         {
-            var stored = (await Node.Store.ReadHeadsAsync([app], Cancel)).GetValueOrDefault(app)?.Position ?? 0;
-            await Eventually("some more are stored", async () => publishing.IsCompleted || (await Node.Store.ReadHeadsAsync([app], Cancel)).GetValueOrDefault(app)?.Position > stored + 20);
+            async Task<long> HeadAsync() => (await Node.Store.ReadHeadsAsync([app], Cancel)).GetValueOrDefault(app)?.Position ?? 0;
+            var stored = await HeadAsync();
+            await Eventually("some more are stored", async () => publishing.IsCompleted || await HeadAsync() > stored + 20);
             if (cut % 2 == 0)
                 proxy.Cut();
             else

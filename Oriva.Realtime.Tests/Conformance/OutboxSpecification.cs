@@ -94,7 +94,8 @@ public abstract class OutboxSpecification(StoreFixture fixture) : StoreTests(fix
     public async Task Entry_ClaimedTwiceBecauseTheLeaseLapsed_IsAppendedOnce(bool idIsFresh)
     {
         var store = await Fixture.NewStoreAsync();
-        var node = await StartNodeAsync(new LogHostSettings { EventLog = options => (options.OutboxLease, options.OutboxPoll) = (s_lapsed, TimeSpan.FromMilliseconds(10)) }, store);
+        var node = await StartNodeAsync(
+            new LogHostSettings { EventLog = options => (options.OutboxLease, options.OutboxPoll) = (s_lapsed, TimeSpan.FromMilliseconds(10)) }, store);
         var app = await node.AddAppAsync();
         await AddAsync(node, Event(app, "e-0"));
         await Eventually("the node's own loop runs", async () => await CountAsync(node) == 0);

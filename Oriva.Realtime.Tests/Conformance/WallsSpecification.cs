@@ -34,7 +34,8 @@ public abstract class WallsSpecification(StoreFixture fixture) : StoreTests(fixt
         foreach (var app in new[] { App, Other })
         {
             await Node.PutManifestAsync(TestManifest.Of(app, openTopics: "*"));
-            await Node.PublishAsync([Drafts.ToAll(app), .. new[] { "ada", "eve", "ADA", OddUser }.Select(user => Drafts.ToUser(app, user)), .. s_topics.Select(topic => Drafts.ToTopic(app, topic))]);
+            await Node.PublishAsync(
+                [Drafts.ToAll(app), .. new[] { "ada", "eve", "ADA", OddUser }.Select(user => Drafts.ToUser(app, user)), .. s_topics.Select(topic => Drafts.ToTopic(app, topic))]);
         }
     }
 
@@ -93,7 +94,11 @@ public abstract class WallsSpecification(StoreFixture fixture) : StoreTests(fixt
     [Fact]
     public async Task Reader_WithoutApps_GetsNothing()
     {
-        foreach (var scope in new[] { new ReadScope("ada", [], ["*", App + "/*"], Whole: false), new ReadScope("ada", [], [], Whole: true), Scopes.User("ada", "*"), Scopes.User("ada", "") })
+        ReadScope[] scopes =
+        [
+            new("ada", [], ["*", App + "/*"], Whole: false), new("ada", [], [], Whole: true), Scopes.User("ada", "*"), Scopes.User("ada", ""),
+        ];
+        foreach (var scope in scopes)
         {
             (await Node.Store.ReadAsync(App, 0, DateTimeOffset.MinValue, 100, scope, Cancel)).ShouldBeEmpty();
             (await SearchAsync(scope, new HistoryQuery(App))).ShouldBeEmpty();
@@ -113,7 +118,8 @@ public abstract class WallsSpecification(StoreFixture fixture) : StoreTests(fixt
 
         async Task<string> VisibleAsync(ReadScope scope)
         {
-            var users = await Node.Database.ReadAsync(scope, context => context.AppUsers.Where(row => row.Email != null).OrderBy(row => row.App).ThenBy(row => row.UserId).Select(row => row.Email).ToListAsync(Cancel), Cancel);
+            var users = await Node.Database.ReadAsync(scope, context => context.AppUsers.Where(row => row.Email != null)
+                .OrderBy(row => row.App).ThenBy(row => row.UserId).Select(row => row.Email).ToListAsync(Cancel), Cancel);
             foreach (var app in new[] { App, Other })
             {
                 foreach (var user in new[] { "ada", "eve" })

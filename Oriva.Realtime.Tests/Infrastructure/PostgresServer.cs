@@ -11,7 +11,9 @@ internal static class PostgresServer
     private static readonly Lazy<Task<string>> s_template = new(MakeTemplateAsync);
     private static int s_databases;
 
-    /// <exception cref="InvalidOperationException">None was given. That fails a test and never skips it: a suite that is green without PostgreSQL says nothing.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// None was given. That fails a test and never skips it: a suite that is green without PostgreSQL says nothing.
+    /// </exception>
     public static string ConnectionString => Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } given
         ? given
         : throw new InvalidOperationException(

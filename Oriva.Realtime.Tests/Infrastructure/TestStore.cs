@@ -91,7 +91,8 @@ internal sealed class PostgresStore(string name, string connectionString) : Test
     {
         var connection = (NpgsqlConnection)await OpenAsync();
         var transaction = await connection.BeginTransactionAsync();
-        await using var command = new NpgsqlCommand("SELECT head FROM streams WHERE stream = $1 FOR UPDATE", connection, transaction) { Parameters = { new() { Value = stream } } };
+        await using var command = new NpgsqlCommand("SELECT head FROM streams WHERE stream = $1 FOR UPDATE", connection, transaction);
+        command.Parameters.Add(new() { Value = stream });
         (await command.ExecuteScalarAsync()).ShouldNotBeNull("the stream has no event yet");
         return new OpenTransaction(connection, transaction);
     }

@@ -156,7 +156,10 @@ public abstract class RetentionSpecification(StoreFixture fixture) : StoreTests(
             foreach (var time in new[] { new TimeSpan(23, 59, 59) + TimeSpan.FromMicroseconds(999_999), TimeSpan.FromDays(1), TimeSpan.FromHours(36) })
             {
                 MoveTo(clock, day, time);
-                EventDraft[] drafts = [Drafts.ToAll(source, new { day }) with { Id = $"{day}-{time}" }, Drafts.Shared(source, new { day }), Drafts.ToTopic(source, "room-1"), Drafts.ToUser(source, "ada")];
+                EventDraft[] drafts =
+                [
+                    Drafts.ToAll(source, new { day }) with { Id = $"{day}-{time}" }, Drafts.Shared(source, new { day }), Drafts.ToTopic(source, "room-1"), Drafts.ToUser(source, "ada"),
+                ];
                 published.AddRange(drafts.Zip(await node.PublishAsync(drafts)).Select(pair => (clock.GetUtcNow(), pair.First, pair.Second)));
             }
 
@@ -170,7 +173,8 @@ public abstract class RetentionSpecification(StoreFixture fixture) : StoreTests(
         clock.GetUtcNow().ShouldBe(cutoff.AddDays(RetentionDays).AddHours(12));
         foreach (var stream in published.GroupBy(one => one.Receipt.Stream))
         {
-            (await node.ReadStreamAsync(stream.Key)).Select(e => (e.Position, e.Id)).ShouldBe(stream.Where(one => one.At >= cutoff).Select(one => (one.Receipt.Position, one.Receipt.Id)), stream.Key);
+            (await node.ReadStreamAsync(stream.Key)).Select(e => (e.Position, e.Id))
+                .ShouldBe(stream.Where(one => one.At >= cutoff).Select(one => (one.Receipt.Position, one.Receipt.Id)), stream.Key);
             session.Output.PositionsIn(stream.Key).ShouldBe(stream.Select(one => one.Receipt.Position), "the session that kept up has had everything");
         }
 

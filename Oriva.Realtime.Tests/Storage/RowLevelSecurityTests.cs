@@ -194,7 +194,10 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
             SELECT table_name || ' ' || privilege_type FROM information_schema.role_table_grants
             WHERE table_schema = 'realtime' AND grantee IN ('oriva_user', 'PUBLIC') ORDER BY 1
             """)).ShouldBe(["app_users SELECT", "apps SELECT", "events SELECT"]);
-        (await Store.QueryAsync<string>("SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'oriva\\_%' AND (rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole)")).ShouldBeEmpty();
+        (await Store.QueryAsync<string>("""
+            SELECT rolname::text FROM pg_roles
+            WHERE rolname IN ('oriva_owner', 'oriva_service', 'oriva_user') AND (rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole)
+            """)).ShouldBeEmpty();
     }
 
     [Fact]
