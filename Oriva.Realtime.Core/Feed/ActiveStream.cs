@@ -25,13 +25,13 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget)
 {
     private const int MostEvents = 512;
     private const int MostBytes = 1024 * 1024;
-    private const int LoadLimit = 256;
     private const int SharedBatches = 8;
     private const int WakeChunk = 128;
+    private static readonly ReadLimit s_load = new(256, MostBytes);
 
     private readonly Lock _lock = new();
     private readonly List<StreamListener> _listeners = [];
-    private readonly Queue<StoredEvent> _tail = new();
+    private readonly List<StoredEvent> _tail = [];
     private readonly EventBatch?[] _shared = new EventBatch?[SharedBatches];
     private int _nextShared;
     private int _tailBytes;
@@ -120,37 +120,34 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget)
     }
 
     /// <summary>The events after a position, when the tail has them.</summary>
-    public bool TryRead(long after, int limit, out IReadOnlyList<StoredEvent> events)
+    public bool TryRead(long after, ReadLimit limit, out IReadOnlyList<StoredEvent> events)
     {
         lock (_lock)
         {
-            if (!Holds(after))
-            {
-                events = [];
-                return false;
-            }
-
-            events = [.. _tail.Skip((int)(after + 1 - _tail.Peek().Position)).Take(limit)];
-            return true;
+            events = Holds(after) ? Take(after, limit) : [];
+            return events.Count > 0;
         }
     }
 
     /// <summary>A batch of all events after a position, when the tail has them. Sessions that stand at the same place get the same instance, and so share its encoding.</summary>
-    public EventBatch? TryReadBatch(string app, int subscription, long after, int limit)
+    public EventBatch? TryReadBatch(string app, int subscription, long after, ReadLimit limit)
     {
         lock (_lock)
         {
             if (!Holds(after))
                 return null;
-            var through = Math.Min(_tail.Peek().Position + _tail.Count - 1, after + limit);
+            var events = Take(after, limit);
+            var through = events[^1].Position;
             foreach (var shared in _shared)
             {
                 if (shared is not null && shared.After == after && shared.Through == through && shared.Subscription == subscription)
                     return shared;
             }
 
-            List<StoredEvent> events = [.. _tail.Skip((int)(after + 1 - _tail.Peek().Position)).Take((int)(through - after))];
-            return _shared[_nextShared++ % SharedBatches] = new EventBatch(app, subscription, Name.Text, after, through, events);
+            var batch = new EventBatch(app, subscription, Name.Text, after, through, events);
+            if (_listeners.Count > 1)
+                _shared[_nextShared++ % SharedBatches] = batch;
+            return batch;
         }
     }
 
@@ -161,8 +158,8 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget)
         Task loading;
         lock (_lock)
         {
-            var end = _tail.Count > 0 ? _tail.Peek().Position + _tail.Count - 1 : after;
-            if (after != end || _head - after > LoadLimit)
+            var end = _tail is [.., var newest] ? newest.Position : after;
+            if (after != end || _head - after > s_load.Events)
                 return false;
             loading = _loading ??= LoadAsync(store, after);
         }
@@ -188,7 +185,7 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget)
         {
             // As somebody who may see this stream and no other: the listeners were judged when they came.
             var scope = new ReadScope(Name.UserId ?? "", [Name.App], Name.Topic is null ? [] : [$"{Name.App}/{Name.Topic}"], Whole: false);
-            var events = await store.ReadAsync(Name.Text, after, DateTimeOffset.MinValue, LoadLimit, scope, CancellationToken.None);
+            var events = await store.ReadAsync(Name.Text, after, DateTimeOffset.MinValue, s_load, scope, CancellationToken.None);
             lock (_lock)
                 Keep(events);
         }
@@ -199,48 +196,62 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget)
         }
     }
 
-    private bool Holds(long after) => _tail.Count > 0 && after >= _tail.Peek().Position - 1 && after < _tail.Peek().Position + _tail.Count - 1;
+    /// <summary>Under the lock, as all that follows.</summary>
+    private bool Holds(long after) => _tail.Count > 0 && after >= _tail[0].Position - 1 && after < _tail[^1].Position;
 
-    /// <summary>Under the lock.</summary>
+    private List<StoredEvent> Take(long after, ReadLimit limit)
+    {
+        var first = (int)(after + 1 - _tail[0].Position);
+        var next = first;
+        for (var bytes = 0; next < _tail.Count && next - first < limit.Events && bytes < limit.Bytes; next++)
+            bytes += _tail[next].Size;
+        return _tail[first..next];
+    }
+
     private void Keep(IReadOnlyList<StoredEvent> events)
     {
         if (_listeners.Count == 0)
             return;
         foreach (var e in events)
         {
-            if (_tail.Count > 0)
+            if (_tail is [.., var newest])
             {
-                var end = _tail.Peek().Position + _tail.Count - 1;
-                if (e.Position <= end)
+                if (e.Position <= newest.Position)
                     continue;
-                if (e.Position != end + 1)
+                if (e.Position != newest.Position + 1)
                     ClearTail();
             }
 
-            var bytes = e.Size;
-            if (!budget.TryTake(bytes))
+            if (!budget.TryTake(e.Size))
             {
                 ClearTail();
                 return;
             }
 
-            _tail.Enqueue(e);
-            _tailBytes += bytes;
-            while (_tail.Count > MostEvents || (_tailBytes > MostBytes && _tail.Count > 1))
-            {
-                var oldest = _tail.Dequeue().Size;
-                _tailBytes -= oldest;
-                budget.GiveBack(oldest);
-            }
+            _tail.Add(e);
+            _tailBytes += e.Size;
         }
+
+        var dropped = 0;
+        for (var bytes = _tailBytes; _tail.Count - dropped > MostEvents || (bytes > MostBytes && _tail.Count - dropped > 1); dropped++)
+            bytes -= _tail[dropped].Size;
+        Drop(dropped);
     }
 
     private void ClearTail()
     {
-        budget.GiveBack(_tailBytes);
-        _tailBytes = 0;
-        _tail.Clear();
+        Drop(_tail.Count);
         Array.Clear(_shared);
+    }
+
+    private void Drop(int count)
+    {
+        var bytes = 0;
+        for (var i = 0; i < count; i++)
+            bytes += _tail[i].Size;
+        _tail.RemoveRange(0, count);
+        _tailBytes -= bytes;
+        budget.GiveBack(bytes);
     }
 }
 

@@ -27,8 +27,8 @@ public sealed class Session : IDisposable
     /// <summary>Events that match nothing before the client's position is moved on anyway.</summary>
     private const int SilentEvents = 1_000;
 
-    private const int ReadLimit = 200;
-    private const int BatchBytes = 256 * 1024;
+    /// <summary>A batch at most, and so what a reader that is stuck keeps in memory.</summary>
+    private static readonly ReadLimit s_batch = new(Events: 200, Bytes: 256 * 1024);
 
     private Caller _caller;
     private readonly ISessionOutput _output;
@@ -211,8 +211,8 @@ public sealed class Session : IDisposable
             {
                 if (!stream.IsBehind || subscription.Ended)
                     continue;
-                if (Math.Min(ReadLimit, _output.Room) is > 0 and var limit)
-                    await StepAsync(subscription, stream, limit, cancellationToken);
+                if (Math.Min(s_batch.Events, _output.Room) is > 0 and var room)
+                    await StepAsync(subscription, stream, s_batch with { Events = room }, cancellationToken);
                 behind |= stream.IsBehind && !subscription.Ended;
             }
         }
@@ -312,7 +312,7 @@ public sealed class Session : IDisposable
         }
     }
 
-    private async ValueTask StepAsync(Subscription subscription, StreamPosition stream, int limit, CancellationToken cancellationToken)
+    private async ValueTask StepAsync(Subscription subscription, StreamPosition stream, ReadLimit limit, CancellationToken cancellationToken)
     {
         if (subscription.TakesAll && stream.Position == stream.PushedThrough
             && stream.Stream.TryReadBatch(subscription.App, subscription.Number, stream.Position, limit) is { } shared)
@@ -330,36 +330,23 @@ public sealed class Session : IDisposable
             return;
         }
 
-        var matching = new List<StoredEvent>();
-        var bytes = 0;
-        foreach (var e in events)
-        {
-            if (subscription.Matches(e))
-            {
-                matching.Add(e);
-                bytes += e.Json.Length;
-            }
-
-            if (e == events[^1] || bytes >= BatchBytes)
-            {
-                await MoveAsync(subscription, stream, e, matching, cancellationToken);
-                matching = [];
-                bytes = 0;
-            }
-
-            if (subscription.Ended)
-                return;
-        }
+        await MoveAsync(subscription, stream, events[^1], [.. events.Where(subscription.Matches)], cancellationToken);
     }
 
     /// <summary>From the tail, which everybody shares; or, for who is far behind, from the log.</summary>
-    private async ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(Subscription subscription, StreamPosition stream, int limit, CancellationToken cancellationToken)
+    private async ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(Subscription subscription, StreamPosition stream, ReadLimit limit, CancellationToken cancellationToken)
     {
         if (stream.Stream.TryRead(stream.Position, limit, out var events))
             return events;
         if (await stream.Stream.TryLoadAsync(_store, stream.Position, cancellationToken) && stream.Stream.TryRead(stream.Position, limit, out events))
             return events;
-        return await _store.ReadAsync(stream.Stream.Name.Text, stream.Position, stream.Since, limit, subscription.Scope, cancellationToken);
+        var asked = limit with { Events = Math.Min(limit.Events, stream.ReadAhead) };
+        events = await _store.ReadAsync(stream.Stream.Name.Text, stream.Position, stream.Since, asked, subscription.Scope, cancellationToken);
+        // Of large events fewer fit into a batch: no more are asked for than do.
+        stream.ReadAhead = events.Count < asked.Events && events is [.., var last] && last.Position < stream.Stream.Head
+            ? events.Count
+            : Math.Min(s_batch.Events, 2 * stream.ReadAhead);
+        return events;
     }
 
     /// <summary>Pushes what matched up to <paramref name="through"/>, if anything did, and moves the position there.</summary>

@@ -77,6 +77,9 @@ internal sealed class StreamPosition : StreamListener
     /// <summary>It was up to date before what it pushes now: a push is live and no replay.</summary>
     public bool IsLive { get; set; }
 
+    /// <summary>How many events to ask the log for.</summary>
+    public int ReadAhead { get; set; } = 200;
+
     public bool IsBehind => Position >= 0 && Stream.Head > Position;
 
     public override void Wake()

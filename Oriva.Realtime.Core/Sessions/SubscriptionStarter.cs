@@ -126,7 +126,7 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
 
         if (position > head.Position)
             return false;
-        var next = await store.ReadAsync(stream.Stream.Name.Text, position, DateTimeOffset.MinValue, limit: 1, scope, cancellationToken);
+        var next = await store.ReadAsync(stream.Stream.Name.Text, position, DateTimeOffset.MinValue, new ReadLimit(Events: 1), scope, cancellationToken);
         if (next is not [{ } first] || first.Position != position + 1)
             return false;
         stream.StartAt(position, first.RecordedAt);

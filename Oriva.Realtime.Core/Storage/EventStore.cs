@@ -1,3 +1,5 @@
+using System.Data.Common;
+using System.Runtime.InteropServices;
 using Oriva.Realtime.Core.EventLog;
 
 namespace Oriva.Realtime.Core.Storage;
@@ -20,10 +22,10 @@ internal abstract class EventStore
     /// <exception cref="StoreException">Nothing was appended, unless its failure is <see cref="StoreFailure.OutcomeUnknown"/>.</exception>
     public abstract Task<IReadOnlyDictionary<string, StreamHead>> AppendAsync(AppendGroup group);
 
-    /// <summary>Events after a position in order, at most <paramref name="limit"/>, behind both walls.</summary>
+    /// <summary>Events after a position in order, behind both walls.</summary>
     /// <param name="since">Lower bound of their <c>recorded_at</c>, so that older partitions are not touched; may be the minimum.</param>
     public abstract Task<IReadOnlyList<StoredEvent>> ReadAsync(
-        string stream, long after, DateTimeOffset since, int limit, ReadScope scope, CancellationToken cancellationToken);
+        string stream, long after, DateTimeOffset since, ReadLimit limit, ReadScope scope, CancellationToken cancellationToken);
 
     /// <summary>Heads of those streams that have one; a stream without events has none.</summary>
     public abstract Task<IReadOnlyDictionary<string, StreamHead>> ReadHeadsAsync(IReadOnlyCollection<string> streams, CancellationToken cancellationToken);
@@ -54,7 +56,30 @@ internal abstract class EventStore
 
     /// <summary>Refuses early, with the reason, what would break the promise later; for example a database that does not wait for its disk.</summary>
     public abstract Task CheckAsync(CancellationToken cancellationToken);
+
+    /// <summary>A row of <see cref="ReadAsync"/>, whose columns stand in one order in all stores.</summary>
+    protected static StoredEvent ReadEvent(DbDataReader row, string stream, Func<DbDataReader, int, DateTimeOffset> readTime) => new()
+    {
+        Stream = stream,
+        Position = row.GetInt64(0),
+        Id = row.GetString(1),
+        Source = row.GetString(2),
+        App = row.GetString(3),
+        Type = row.GetString(4),
+        UserId = row.IsDBNull(5) ? null : row.GetString(5),
+        Topic = row.IsDBNull(6) ? null : row.GetString(6),
+        Actor = row.GetString(7),
+        Time = readTime(row, 8),
+        RecordedAt = readTime(row, 9),
+        Data = row.GetString(10),
+        Metadata = row.IsDBNull(11) ? null : row.GetString(11),
+    };
 }
+
+/// <summary>How much to read at once.</summary>
+/// <param name="Bytes">Of memory: what is read may exceed it by one event, so that there always is one.</param>
+[StructLayout(LayoutKind.Auto)]
+internal readonly record struct ReadLimit(int Events, int Bytes = int.MaxValue);
 
 internal sealed record StreamHead(long Position, DateTimeOffset RecordedAt);
 

@@ -134,7 +134,7 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
     }
 
     public override Task<IReadOnlyList<StoredEvent>> ReadAsync(
-        string stream, long after, DateTimeOffset since, int limit, ReadScope scope, CancellationToken cancellationToken) =>
+        string stream, long after, DateTimeOffset since, ReadLimit limit, ReadScope scope, CancellationToken cancellationToken) =>
         Guarded<IReadOnlyList<StoredEvent>>(async () =>
     {
         await using var connection = await dataSource.OpenConnectionAsync(CancellationToken.None);
@@ -151,7 +151,7 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
                         new() { Value = stream },
                         new() { Value = after },
                         new() { Value = Timestamp(since), NpgsqlDbType = NpgsqlDbType.TimestampTz },
-                        new() { Value = limit },
+                        new() { Value = limit.Events },
                     },
                 },
             },
@@ -159,26 +159,8 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
         await using var reader = await batch.ExecuteReaderAsync(CancellationToken.None);
         await reader.NextResultAsync(CancellationToken.None);
         var events = new List<StoredEvent>();
-        while (await reader.ReadAsync(CancellationToken.None))
-        {
-            events.Add(new StoredEvent
-            {
-                Stream = stream,
-                Position = reader.GetInt64(0),
-                Id = reader.GetString(1),
-                Source = reader.GetString(2),
-                App = reader.GetString(3),
-                Type = reader.GetString(4),
-                UserId = reader.IsDBNull(5) ? null : reader.GetString(5),
-                Topic = reader.IsDBNull(6) ? null : reader.GetString(6),
-                Actor = reader.GetString(7),
-                Time = reader.GetFieldValue<DateTimeOffset>(8),
-                RecordedAt = reader.GetFieldValue<DateTimeOffset>(9),
-                Data = reader.GetString(10),
-                Metadata = reader.IsDBNull(11) ? null : reader.GetString(11),
-            });
-        }
-
+        for (var bytes = 0; bytes < limit.Bytes && await reader.ReadAsync(CancellationToken.None); bytes += events[^1].Size)
+            events.Add(ReadEvent(reader, stream, static (row, column) => row.GetFieldValue<DateTimeOffset>(column)));
         return events;
     }, cancellationToken);
 

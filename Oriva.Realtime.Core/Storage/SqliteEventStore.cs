@@ -1,4 +1,5 @@
 using System.Data;
+using System.Data.Common;
 using Microsoft.Data.Sqlite;
 using Oriva.Realtime.Core.EventLog;
 
@@ -88,33 +89,15 @@ internal sealed class SqliteEventStore(string connectionString) : EventStore
     }
 
     public override Task<IReadOnlyList<StoredEvent>> ReadAsync(
-        string stream, long after, DateTimeOffset since, int limit, ReadScope scope, CancellationToken cancellationToken) =>
+        string stream, long after, DateTimeOffset since, ReadLimit limit, ReadScope scope, CancellationToken cancellationToken) =>
         Guarded<IReadOnlyList<StoredEvent>>(connection =>
     {
         using var command = Command(connection, SqliteSql.ReadAfter, "$stream", "$after", "$limit", "$claims");
-        Bind(command, stream, after, limit, scope.Claims);
+        Bind(command, stream, after, limit.Events, scope.Claims);
         using var reader = command.ExecuteReader();
         var events = new List<StoredEvent>();
-        while (reader.Read())
-        {
-            events.Add(new StoredEvent
-            {
-                Stream = stream,
-                Position = reader.GetInt64(0),
-                Id = reader.GetString(1),
-                Source = reader.GetString(2),
-                App = reader.GetString(3),
-                Type = reader.GetString(4),
-                UserId = reader.IsDBNull(5) ? null : reader.GetString(5),
-                Topic = reader.IsDBNull(6) ? null : reader.GetString(6),
-                Actor = reader.GetString(7),
-                Time = Time(reader, 8),
-                RecordedAt = Time(reader, 9),
-                Data = reader.GetString(10),
-                Metadata = reader.IsDBNull(11) ? null : reader.GetString(11),
-            });
-        }
-
+        for (var bytes = 0; bytes < limit.Bytes && reader.Read(); bytes += events[^1].Size)
+            events.Add(ReadEvent(reader, stream, Time));
         return events;
     });
 
@@ -248,5 +231,5 @@ internal sealed class SqliteEventStore(string connectionString) : EventStore
             command.Parameters[i].Value = values[i] ?? DBNull.Value;
     }
 
-    private static DateTimeOffset Time(SqliteDataReader reader, int column) => StoreTime.FromMicroseconds(reader.GetInt64(column));
+    private static DateTimeOffset Time(DbDataReader reader, int column) => StoreTime.FromMicroseconds(reader.GetInt64(column));
 }

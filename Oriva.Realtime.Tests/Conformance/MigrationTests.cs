@@ -74,8 +74,8 @@ public sealed class PostgresMigrationTests(PostgresFixture fixture) : MigrationS
                 node.Startup.WaitingFor.ShouldBeNull(node.Log.ToString());
                 var app = await node.AddAppAsync();
                 await node.PublishAsync(Drafts.ToUser(app, "ada"));
-                (await node.Store.ReadAsync($"{app}/users/ada", 0, DateTimeOffset.MinValue, 10, Scopes.User("ada", app), Cancel)).Count.ShouldBe(1);
-                (await node.Store.ReadAsync($"{app}/users/ada", 0, DateTimeOffset.MinValue, 10, Scopes.User("eve", app), Cancel)).ShouldBeEmpty();
+                (await node.Store.ReadAsync($"{app}/users/ada", 0, DateTimeOffset.MinValue, new ReadLimit(10), Scopes.User("ada", app), Cancel)).Count.ShouldBe(1);
+                (await node.Store.ReadAsync($"{app}/users/ada", 0, DateTimeOffset.MinValue, new ReadLimit(10), Scopes.User("eve", app), Cancel)).ShouldBeEmpty();
                 await node.Retention.RunOnceAsync(Cancel);
             }
 

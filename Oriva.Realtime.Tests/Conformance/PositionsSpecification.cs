@@ -269,7 +269,7 @@ public abstract class PositionsSpecification(StoreFixture fixture) : StoreTests(
         var since = DateTimeOffset.MinValue;
         while (position < through)
         {
-            foreach (var e in await Node.Store.ReadAsync(stream, position, since, limit, Scopes.User("reader", stream), Cancel))
+            foreach (var e in await Node.Store.ReadAsync(stream, position, since, new ReadLimit(limit), Scopes.User("reader", stream), Cancel))
             {
                 e.Position.ShouldBe(position + 1);
                 e.RecordedAt.ShouldBeGreaterThanOrEqualTo(since);

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Microsoft.Extensions.Time.Testing;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Sessions;
+using Oriva.Realtime.Core.Storage;
 using Oriva.Realtime.Tests.Infrastructure;
 
 namespace Oriva.Realtime.Tests.Conformance;
@@ -21,14 +22,16 @@ public abstract class ReadingSpecification(StoreFixture fixture) : StoreTests(fi
         // A stream whose name begins with the other's is another stream.
         await Node.PublishAsync(Drafts.ToUser(app, "ada"));
 
-        async Task<IEnumerable<long>> ReadAsync(long after, int limit) =>
-            (await Node.Store.ReadAsync(app, after, DateTimeOffset.MinValue, limit, Scopes.Whole(app), Cancel)).Select(e => e.Position);
+        async Task<IEnumerable<long>> ReadAsync(long after, int limit, int bytes = int.MaxValue) =>
+            (await Node.Store.ReadAsync(app, after, DateTimeOffset.MinValue, new ReadLimit(limit, bytes), Scopes.Whole(app), Cancel)).Select(e => e.Position);
         (await ReadAsync(0, 3)).ShouldBe([1, 2, 3]);
         (await ReadAsync(3, 3)).ShouldBe([4, 5, 6]);
         (await ReadAsync(22, 10)).ShouldBe([23, 24, 25]);
         (await ReadAsync(25, 10)).ShouldBeEmpty();
         (await ReadAsync(1_000, 10)).ShouldBeEmpty();
-        (await Node.Store.ReadAsync("no-such-app", 0, DateTimeOffset.MinValue, 10, Scopes.Whole("no-such-app"), Cancel)).ShouldBeEmpty();
+        (await ReadAsync(22, 10, bytes: 1)).ShouldBe([23], "one at least, however large");
+        (await ReadAsync(0, 10, bytes: (2 * (await Node.ReadStreamAsync(app))[0].Size) - 1)).ShouldBe([1, 2]);
+        (await Node.Store.ReadAsync("no-such-app", 0, DateTimeOffset.MinValue, new ReadLimit(10), Scopes.Whole("no-such-app"), Cancel)).ShouldBeEmpty();
     }
 
     [Fact]
@@ -39,7 +42,7 @@ public abstract class ReadingSpecification(StoreFixture fixture) : StoreTests(fi
         await Node.PublishAsync(Enumerable.Range(0, 10).Select(_ => Drafts.ToAll(app)).ToList());
         var fourth = (await Node.ReadStreamAsync(app))[3];
 
-        var rest = await Node.Store.ReadAsync(app, fourth.Position, fourth.RecordedAt, 100, Scopes.Whole(app), Cancel);
+        var rest = await Node.Store.ReadAsync(app, fourth.Position, fourth.RecordedAt, new ReadLimit(100), Scopes.Whole(app), Cancel);
 
         rest.Select(e => e.Position).ShouldBe([5, 6, 7, 8, 9, 10]);
     }

@@ -66,7 +66,7 @@ public abstract class WallsSpecification(StoreFixture fixture) : StoreTests(fixt
         foreach (var app in new[] { App, Other })
         {
             foreach (var stream in await StreamsAsync(app))
-                seen.AddRange((await Node.Store.ReadAsync(stream, 0, DateTimeOffset.MinValue, 100, scope, Cancel)).Select(e => e.Stream));
+                seen.AddRange((await Node.Store.ReadAsync(stream, 0, DateTimeOffset.MinValue, new ReadLimit(100), scope, Cancel)).Select(e => e.Stream));
         }
 
         seen.Order(StringComparer.Ordinal).ShouldBe(visible.Select(path => App + path).Order(StringComparer.Ordinal));
@@ -100,7 +100,7 @@ public abstract class WallsSpecification(StoreFixture fixture) : StoreTests(fixt
         ];
         foreach (var scope in scopes)
         {
-            (await Node.Store.ReadAsync(App, 0, DateTimeOffset.MinValue, 100, scope, Cancel)).ShouldBeEmpty();
+            (await Node.Store.ReadAsync(App, 0, DateTimeOffset.MinValue, new ReadLimit(100), scope, Cancel)).ShouldBeEmpty();
             (await SearchAsync(scope, new HistoryQuery(App))).ShouldBeEmpty();
             (await Node.Database.ReadAsync(scope, context => context.Apps.CountAsync(Cancel), Cancel)).ShouldBe(0);
             (await Node.Database.ReadAsync(scope, context => context.AppUsers.CountAsync(Cancel), Cancel)).ShouldBe(0);

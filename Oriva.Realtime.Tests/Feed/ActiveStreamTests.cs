@@ -1,6 +1,7 @@
 using CsCheck;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Feed;
+using Oriva.Realtime.Core.Storage;
 using Oriva.Realtime.Tests.EventLog;
 
 namespace Oriva.Realtime.Tests.Feed;
@@ -115,7 +116,7 @@ public sealed class ActiveStreamTests
         stream.IsRetired.ShouldBeTrue();
         stream.TryAdd(new CountingListener()).ShouldBeFalse();
         stream.Advance(1, Events(1, 1), now: 0);
-        stream.TryRead(0, 10, out _).ShouldBeFalse("a retired stream keeps no events");
+        stream.TryRead(0, new ReadLimit(10), out _).ShouldBeFalse("a retired stream keeps no events");
     }
 
     [Fact]
@@ -187,7 +188,7 @@ public sealed class ActiveStreamTests
         // Some 32 KB each, as they are counted.
         _stream.Advance(100, Events(1, 100, new string('x', 10_000)), now: 0);
 
-        var held = Enumerable.Range(0, 100).Count(after => _stream.TryRead(after, 1, out _));
+        var held = Enumerable.Range(0, 100).Count(after => _stream.TryRead(after, new ReadLimit(1), out _));
         held.ShouldBeInRange(2, 40);
         Read(99).ShouldBe([100L]);
     }
@@ -216,12 +217,12 @@ public sealed class ActiveStreamTests
         }
 
         // Some 1 MB each: past 128 MB nothing more is kept.
-        streams.Count(each => each.Stream.TryRead(0, 1, out _)).ShouldBeInRange(100, 135);
+        streams.Count(each => each.Stream.TryRead(0, new ReadLimit(1), out _)).ShouldBeInRange(100, 135);
 
         streams.ForEach(each => each.Stream.Remove(each.Listener));
         var after = Follow(_budget);
         after.Advance(1, large, now: 0);
-        after.TryRead(0, 1, out _).ShouldBeTrue("those who left gave back what they held");
+        after.TryRead(0, new ReadLimit(1), out _).ShouldBeTrue("those who left gave back what they held");
         _budget.TryTake(125 * 1024 * 1024).ShouldBeTrue();
         _budget.TryTake(4 * 1024 * 1024).ShouldBeFalse();
     }
@@ -241,26 +242,47 @@ public sealed class ActiveStreamTests
     [Fact]
     public void SessionsAtTheSamePlace_ShareABatch()
     {
+        _stream.TryAdd(new CountingListener());
         _stream.Advance(5, Events(1, 5), now: 0);
 
-        var batch = _stream.TryReadBatch("a1", 1, after: 2, limit: 10).ShouldNotBeNull();
+        var batch = _stream.TryReadBatch("a1", 1, after: 2, new ReadLimit(10)).ShouldNotBeNull();
 
         (batch.App, batch.Subscription, batch.Stream, batch.After, batch.Through).ShouldBe(("a1", 1, "a1", 2, 5));
         batch.Events.Select(e => e.Position).ShouldBe([3, 4, 5]);
-        _stream.TryReadBatch("a1", 1, after: 2, limit: 10).ShouldBeSameAs(batch);
-        _stream.TryReadBatch("a1", 2, after: 2, limit: 10).ShouldNotBeSameAs(batch);
-        _stream.TryReadBatch("a1", 1, after: 3, limit: 10).ShouldNotBeSameAs(batch);
-        _stream.TryReadBatch("a1", 1, after: 2, limit: 2)!.Through.ShouldBe(4);
+        _stream.TryReadBatch("a1", 1, after: 2, new ReadLimit(10)).ShouldBeSameAs(batch);
+        _stream.TryReadBatch("a1", 2, after: 2, new ReadLimit(10)).ShouldNotBeSameAs(batch);
+        _stream.TryReadBatch("a1", 1, after: 3, new ReadLimit(10)).ShouldNotBeSameAs(batch);
+        _stream.TryReadBatch("a1", 1, after: 2, new ReadLimit(2))!.Through.ShouldBe(4);
+    }
+
+    [Fact]
+    public void TheOnlySession_SharesItsBatchWithNobody()
+    {
+        _stream.Advance(5, Events(1, 5), now: 0);
+
+        _stream.TryReadBatch("a1", 1, after: 2, new ReadLimit(10)).ShouldNotBeSameAs(_stream.TryReadBatch("a1", 1, after: 2, new ReadLimit(10)));
+    }
+
+    [Fact]
+    public void Batch_IsBoundedInBytes_AndHasAnEventAtLeast()
+    {
+        _stream.Advance(5, Events(1, 5, new string('x', 1_000)), now: 0);
+
+        _stream.TryReadBatch("a1", 1, after: 0, new ReadLimit(10, Bytes: 8_000))!.Through.ShouldBe(3); // 3.5 KB each; the one that goes past it is the last
+        _stream.TryReadBatch("a1", 1, after: 3, new ReadLimit(10, Bytes: 8_000))!.Through.ShouldBe(5);
+        _stream.TryReadBatch("a1", 1, after: 0, new ReadLimit(10, Bytes: 1))!.Through.ShouldBe(1);
+        _stream.TryRead(1, new ReadLimit(10, Bytes: 4_000), out var events).ShouldBeTrue();
+        events.Select(e => e.Position).ShouldBe([2, 3]);
     }
 
     [Fact]
     public void SharedBatch_IsNotGivenOutForAStreamThatHasGrown()
     {
         _stream.Advance(2, Events(1, 2), now: 0);
-        var before = _stream.TryReadBatch("a1", 1, after: 0, limit: 10);
+        var before = _stream.TryReadBatch("a1", 1, after: 0, new ReadLimit(10));
         _stream.Advance(3, Events(3, 3), now: 0);
 
-        var batch = _stream.TryReadBatch("a1", 1, after: 0, limit: 10).ShouldNotBeNull();
+        var batch = _stream.TryReadBatch("a1", 1, after: 0, new ReadLimit(10)).ShouldNotBeNull();
 
         batch.ShouldNotBeSameAs(before);
         batch.Events.Select(e => e.Position).ShouldBe([1, 2, 3]);
@@ -269,11 +291,11 @@ public sealed class ActiveStreamTests
     [Fact]
     public void BatchOutsideTheTail_IsReadFromTheLog()
     {
-        _stream.TryReadBatch("a1", 1, after: 0, limit: 10).ShouldBeNull();
+        _stream.TryReadBatch("a1", 1, after: 0, new ReadLimit(10)).ShouldBeNull();
         _stream.Advance(5, Events(4, 5), now: 0);
 
-        _stream.TryReadBatch("a1", 1, after: 2, limit: 10).ShouldBeNull();
-        _stream.TryReadBatch("a1", 1, after: 5, limit: 10).ShouldBeNull();
+        _stream.TryReadBatch("a1", 1, after: 2, new ReadLimit(10)).ShouldBeNull();
+        _stream.TryReadBatch("a1", 1, after: 5, new ReadLimit(10)).ShouldBeNull();
     }
 
     [Fact]
@@ -286,11 +308,11 @@ public sealed class ActiveStreamTests
                     stream.Advance(from + count - 1, Events(from, from + count - 1), now: 0);
                 for (var after = 0; after < 40; after++)
                 {
-                    if (!stream.TryRead(after, 100, out var events))
+                    if (!stream.TryRead(after, new ReadLimit(100), out var events))
                         continue;
                     events.Select(e => e.Position).ShouldBe(Enumerable.Range(after + 1, events.Count).Select(position => (long)position));
                     events[^1].Position.ShouldBeLessThanOrEqualTo(stream.Head);
-                    stream.TryReadBatch("a1", 1, after, 100)!.Events.ShouldBe(events);
+                    stream.TryReadBatch("a1", 1, after, new ReadLimit(100))!.Events.ShouldBe(events);
                 }
             },
             iter: 1_000);
@@ -400,7 +422,7 @@ public sealed class ActiveStreamTests
         return stream;
     }
 
-    private List<long>? Read(long after, int limit = 100) => _stream.TryRead(after, limit, out var events) ? [.. events.Select(e => e.Position)] : null;
+    private List<long>? Read(long after, int limit = 100) => _stream.TryRead(after, new ReadLimit(limit), out var events) ? [.. events.Select(e => e.Position)] : null;
 
     private static List<StoredEvent> Events(int from, int through, string text = "") =>
         [.. Enumerable.Range(from, Math.Max(0, through - from + 1)).Select(position => TestEvents.Stored(data: $$"""{"text":"{{text}}"}""", position: position, app: "a1"))];

@@ -39,12 +39,12 @@ internal sealed class ReadableLog(IReadOnlyList<StoredEvent> events) : EventStor
     public ReadScope? LastScope { get; private set; }
 
     public override async Task<IReadOnlyList<StoredEvent>> ReadAsync(
-        string stream, long after, DateTimeOffset since, int limit, ReadScope scope, CancellationToken cancellationToken)
+        string stream, long after, DateTimeOffset since, ReadLimit limit, ReadScope scope, CancellationToken cancellationToken)
     {
         Interlocked.Increment(ref _reads);
         LastScope = scope;
         await Answers;
-        return [.. events.Where(e => e.Stream == stream && e.Position > after && e.RecordedAt >= since).OrderBy(e => e.Position).Take(limit)];
+        return [.. events.Where(e => e.Stream == stream && e.Position > after && e.RecordedAt >= since).OrderBy(e => e.Position).Take(limit.Events)];
     }
 
     public override Task<IReadOnlyDictionary<string, StreamHead>> ReadHeadsAsync(IReadOnlyCollection<string> streams, CancellationToken cancellationToken)

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Feed;
+using Oriva.Realtime.Core.Storage;
 using Oriva.Realtime.Tests.EventLog;
 
 namespace Oriva.Realtime.Tests.Feed;
@@ -113,11 +114,11 @@ public sealed class StreamFeedTests
 
         _time.Advance(TimeSpan.FromSeconds(9));
         _feed.TrimTails();
-        stream.TryRead(0, 10, out _).ShouldBeTrue();
+        stream.TryRead(0, new ReadLimit(10), out _).ShouldBeTrue();
 
         _time.Advance(TimeSpan.FromSeconds(2));
         _feed.TrimTails();
-        stream.TryRead(0, 10, out _).ShouldBeFalse();
+        stream.TryRead(0, new ReadLimit(10), out _).ShouldBeFalse();
         stream.Head.ShouldBe(1);
     }
 
@@ -135,7 +136,7 @@ public sealed class StreamFeedTests
             await poll.RunOnceAsync(TestContext.Current.CancellationToken);
         }
 
-        stream.TryRead(0, 10, out _).ShouldBeFalse("a head that is announced again is no growth");
+        stream.TryRead(0, new ReadLimit(10), out _).ShouldBeFalse("a head that is announced again is no growth");
     }
 
     [Fact]

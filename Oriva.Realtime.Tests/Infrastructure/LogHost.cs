@@ -156,7 +156,7 @@ internal sealed class LogHost : IAsyncDisposable
 
     /// <summary>All that the log keeps of a stream, seen by the service, in order.</summary>
     public Task<IReadOnlyList<StoredEvent>> ReadStreamAsync(string stream, long after = 0) =>
-        Store.ReadAsync(stream, after, DateTimeOffset.MinValue, int.MaxValue, Scopes.Whole(stream.Split('/')[0]), CancellationToken.None);
+        Store.ReadAsync(stream, after, DateTimeOffset.MinValue, new ReadLimit(int.MaxValue), Scopes.Whole(stream.Split('/')[0]), CancellationToken.None);
 
     /// <summary>Stops the node as a host does; it may be called while others use it.</summary>
     public async Task StopAsync()

@@ -27,7 +27,7 @@ public sealed class CancelledStatementTests(PostgresFixture fixture) : StoreTest
         var history = new EventHistory(database);
         async Task<int> CountAsync(CancellationToken cancellationToken) => what switch
         {
-            "log" => (await store.ReadAsync(app, 0, DateTimeOffset.MinValue, 10, Scopes.Whole(app), cancellationToken)).Count,
+            "log" => (await store.ReadAsync(app, 0, DateTimeOffset.MinValue, new ReadLimit(10), Scopes.Whole(app), cancellationToken)).Count,
             "time" => await store.FindPositionBeforeAsync(app, DateTimeOffset.MinValue, cancellationToken) is 0 ? 2 : -1,
             _ => (await history.SearchAsync(Scopes.Whole(app), new HistoryQuery(app), cancellationToken)).Required().Items.Count,
         };

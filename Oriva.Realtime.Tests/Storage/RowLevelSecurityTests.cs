@@ -211,7 +211,7 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
         {
             foreach (var (sub, count) in new[] { ("ada", 1), ("eve", 0), ("mallory", 0), ("ada", 1) })
             {
-                var events = await store.ReadAsync($"{App}/users/ada", 0, DateTimeOffset.MinValue, 10, Scopes.User(sub, App), Cancel);
+                var events = await store.ReadAsync($"{App}/users/ada", 0, DateTimeOffset.MinValue, new ReadLimit(10), Scopes.User(sub, App), Cancel);
                 events.Count.ShouldBe(count, sub);
                 (await ScalarAsync(dataSource, "SELECT current_user")).ShouldBe(PostgresSql.ServiceRole);
                 (await ScalarAsync(dataSource, "SELECT coalesce(current_setting('request.jwt.claims', true), '')")).ShouldBe("");
@@ -228,7 +228,7 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
     {
         await using var dataSource = RealtimeDatabase.BuildDataSource(ConnectionString + ";Maximum Pool Size=1;No Reset On Close=true", PostgresSql.ServiceRole);
         await Should.ThrowAsync<StoreException>(() => new PostgresEventStore(dataSource)
-            .ReadAsync(App, 0, DateTimeOffset.MinValue, limit: -1, Scopes.Whole(App), Cancel));
+            .ReadAsync(App, 0, DateTimeOffset.MinValue, new ReadLimit(-1), Scopes.Whole(App), Cancel));
 
         (await ScalarAsync(dataSource, "SELECT current_user || coalesce(current_setting('request.jwt.claims', true), '')")).ShouldBe(PostgresSql.ServiceRole);
         (await AsAsync(PostgresSql.UserRole, null, "SELECT count(*) FROM realtime.events", dataSource)).ShouldBe(Nothing);
