@@ -17,7 +17,7 @@ internal static class HubBuilderExtensions
         builder.Services.AddSignalR(hub => hub.AddFilter<CallLimiter>())
             .AddJsonProtocol(json => WireJson.Configure(json.PayloadSerializerOptions).AllowDuplicateProperties = false)
             .AddMessagePackProtocol(messagePack => messagePack.SerializerOptions = JsonShapeResolver.Options);
-        CodedErrors.Decorate(builder.Services);
+        RealtimeProtocol.Decorate(builder.Services);
         builder.Services.AddSingleton<CallLimiter>();
         builder.Services.AddSingleton<HubLifetimeManager<RealtimeHub>, ConnectionLifetimeManager>();
         // Above SignalR's limit a connection is closed without a code; below it, ours answers too_large.

@@ -98,6 +98,19 @@ public sealed partial class HostileTests(SqliteHub fixture) : HubTests(fixture),
         await ServesAsBeforeAsync();
     }
 
+    /// <summary>Later versions of the protocol may have more.</summary>
+    [Fact]
+    public async Task AKindOfMessageThatIsUnknown_IsIgnored()
+    {
+        await using var json = await RawClient.ConnectAsync(Hub.Address, Tokens.User(_user, WorkBuddy));
+        await using var packed = await RawClient.ConnectAsync(Hub.Address, Tokens.User(_user, WorkBuddy), protocol: "messagepack");
+        await json.SendTextAsync("""{"type":99}""" + "\u001e" + """{"type":1,"invocationId":"1","target":"Unsubscribe","arguments":["work-buddy"]}""" + "\u001e");
+        await packed.SendFrameAsync(2, [2, 0x91, 0x63, .. Invocation("Unsubscribe", [0xC0])]);
+        JsonElement.Parse((await json.ReadRecordAsync().Soon("the call is answered")).ShouldNotBeNull()).Text("invocationId").ShouldBe("1");
+        await PackedAnswerAsync(packed, "Unsubscribe(nil)");
+        await ServesAsBeforeAsync();
+    }
+
     [Theory]
     [InlineData("FF FF FF FF FF 01")] // a length of more than five bytes
     [InlineData("FF FF FF FF 7F")] // above 2³¹
@@ -277,14 +290,19 @@ public sealed partial class HostileTests(SqliteHub fixture) : HubTests(fixture),
     private static async Task PackedAsync(RawClient client, string target, byte[] argument, string what)
     {
         await client.SendFrameAsync(2, Invocation(target, argument));
+        await PackedAnswerAsync(client, $"{target}({what[..Math.Min(what.Length, 200)]})");
+    }
+
+    private static async Task PackedAnswerAsync(RawClient client, string call)
+    {
         while (true)
         {
-            var frame = (await client.ReadFrameAsync().Soon($"{target}({what}) is answered")).ShouldNotBeNull($"{target}({what}) has ended the connection");
+            var frame = (await client.ReadFrameAsync().Soon($"{call} is answered")).ShouldNotBeNull($"{call} has ended the connection");
             var text = Encoding.UTF8.GetString(frame);
             // Batches and pings may come between.
             if (!text.Contains("call-1", StringComparison.Ordinal))
                 continue;
-            text.ShouldNotContain("internal: ", customMessage: $"{target}({what[..Math.Min(what.Length, 200)]})");
+            text.ShouldNotContain("internal: ", customMessage: call);
             return;
         }
     }

@@ -9,10 +9,11 @@ using Oriva.Realtime.Core;
 namespace Oriva.Realtime.Hub.Connections;
 
 /// <summary>
-/// Has what a client reads of a refused call begin with its code, in every protocol. SignalR puts a sentence of its own before a
-/// <see cref="HubException"/>'s message, and refuses some calls itself, without a code.
+/// A protocol of SignalR's, so that clients can rely on two things more. What they read of a refused call begins with its code: SignalR puts a sentence of
+/// its own before a <see cref="HubException"/>'s message, and refuses some calls itself, without a code. And a message of a kind that is unknown here is
+/// skipped: SignalR would put off what follows it until the client sends again.
 /// </summary>
-internal sealed partial class CodedErrors(IHubProtocol inner) : IHubProtocol
+internal sealed partial class RealtimeProtocol(IHubProtocol inner) : IHubProtocol
 {
     private const string Ours = "HubException: ";
 
@@ -28,15 +29,25 @@ internal sealed partial class CodedErrors(IHubProtocol inner) : IHubProtocol
         foreach (var protocol in services.Where(service => service.ServiceType == typeof(IHubProtocol)).ToList())
         {
             services.Remove(protocol);
-            services.AddSingleton<IHubProtocol>(provider => new CodedErrors((IHubProtocol)(protocol.ImplementationInstance
+            services.AddSingleton<IHubProtocol>(provider => new RealtimeProtocol((IHubProtocol)(protocol.ImplementationInstance
                 ?? protocol.ImplementationFactory?.Invoke(provider) ?? ActivatorUtilities.CreateInstance(provider, protocol.ImplementationType!))));
         }
     }
 
     public bool IsVersionSupported(int version) => inner.IsVersionSupported(version);
 
-    public bool TryParseMessage(ref ReadOnlySequence<byte> input, IInvocationBinder binder, [NotNullWhen(true)] out HubMessage? message) =>
-        inner.TryParseMessage(ref input, binder, out message);
+    public bool TryParseMessage(ref ReadOnlySequence<byte> input, IInvocationBinder binder, [NotNullWhen(true)] out HubMessage? message)
+    {
+        long before;
+        do
+        {
+            before = input.Length;
+            if (inner.TryParseMessage(ref input, binder, out message))
+                return true;
+        }
+        while (input.Length < before);
+        return false;
+    }
 
     public void WriteMessage(HubMessage message, IBufferWriter<byte> output) => inner.WriteMessage(Code(message), output);
 

@@ -2,7 +2,7 @@ using Oriva.Realtime.Hub.Connections;
 
 namespace Oriva.Realtime.Tests.EndToEnd;
 
-public sealed class CodedErrorsTests
+public sealed class RealtimeProtocolTests
 {
     [Theory]
     [InlineData("An unexpected error occurred invoking 'Subscribe' on the server. HubException: app_forbidden: No.", "app_forbidden: No.")]
@@ -11,5 +11,5 @@ public sealed class CodedErrorsTests
     [InlineData("Failed to invoke 'Subscribe' due to an error on the server.", "malformed: Failed to invoke 'Subscribe' due to an error on the server.")]
     [InlineData("An unexpected error occurred invoking 'Subscribe' on the server.", "internal: The service failed. Its log has the details.")]
     [InlineData("An unexpected error occurred invoking 'Subscribe' on the server. NpgsqlException: Host=db;Password=secret", "internal: The service failed. Its log has the details.")]
-    public void WhatTheClientReads_BeginsWithACode_AndTellsNothingOfTheInside(string error, string read) => CodedErrors.Code(error).ShouldBe(read);
+    public void WhatTheClientReads_BeginsWithACode_AndTellsNothingOfTheInside(string error, string read) => RealtimeProtocol.Code(error).ShouldBe(read);
 }
