@@ -14,10 +14,11 @@ internal static class HubBuilderExtensions
 
     public static void AddRealtimeHub(this WebApplicationBuilder builder)
     {
-        builder.Services.AddSignalR(hub => hub.AddFilter<CallLimiter>())
+        builder.Services.AddSignalR(ConfigureFilters)
             .AddJsonProtocol(json => WireJson.Configure(json.PayloadSerializerOptions).AllowDuplicateProperties = false)
             .AddMessagePackProtocol(messagePack => messagePack.SerializerOptions = JsonShapeResolver.Options);
         RealtimeProtocol.Decorate(builder.Services);
+        builder.Services.AddSingleton<AbandonedCalls>();
         builder.Services.AddSingleton<CallLimiter>();
         builder.Services.AddSingleton<HubLifetimeManager<RealtimeHub>, ConnectionLifetimeManager>();
         // Above SignalR's limit a connection is closed without a code; below it, ours answers too_large.
@@ -32,4 +33,10 @@ internal static class HubBuilderExtensions
             options.CloseOnAuthenticationExpiration = false;
             options.Transports = HttpTransports.All;
         });
+
+    private static void ConfigureFilters(HubOptions hub)
+    {
+        hub.AddFilter<AbandonedCalls>();
+        hub.AddFilter<CallLimiter>();
+    }
 }

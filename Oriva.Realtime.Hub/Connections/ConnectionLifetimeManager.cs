@@ -99,6 +99,9 @@ internal sealed class ConnectionLifetimeManager(
     public override Task SendUsersAsync(IReadOnlyList<string> userIds, string methodName, object?[] args, CancellationToken cancellationToken = default) =>
         Send(userIds.SelectMany(_users.MembersOf).Distinct(), methodName, args);
 
+    /// <summary>Connections, groups and users that are known here: all gone with the last connection.</summary>
+    public int Count => _connections.Count + _groups.Count + _users.Count;
+
     private IEnumerable<ConnectionSession> Find(IReadOnlyList<string> connectionIds) =>
         connectionIds.Select(id => _connections.GetValueOrDefault(id)).OfType<ConnectionSession>();
 
@@ -119,6 +122,8 @@ internal sealed class ConnectionLifetimeManager(
     private sealed class MemberSets
     {
         private readonly ConcurrentDictionary<string, HashSet<ConnectionSession>> _sets = new(StringComparer.Ordinal);
+
+        public int Count => _sets.Count;
 
         /// <returns>How many members the set has now.</returns>
         public int Add(string name, ConnectionSession member)
