@@ -6,25 +6,33 @@ namespace Oriva.Realtime.Core.EventLog;
 internal static class AppendPlan
 {
     /// <param name="known">Events of the requests that are stored already: they get no row.</param>
+    /// <returns>Rows in the order of the requests' events, an event's copies after it.</returns>
     public static AppendGroup Build(List<AppendRequest> requests, IReadOnlyDictionary<EventKey, StoredReceipt> known, DateTimeOffset now)
     {
-        var placed = new List<(NewEvent Event, StreamName Stream, bool IsSource)>();
-        foreach (var e in requests.SelectMany(request => request.Events).Where(e => !known.ContainsKey(e.Key)))
+        var rows = new List<AppendRow>(requests.Count);
+        var streams = new Dictionary<string, StreamGrowth>(StringComparer.Ordinal);
+        foreach (var request in requests)
         {
-            placed.Add((e, StreamName.Of(e.Source, e.UserId, e.Topic), true));
-            foreach (var app in e.CopyTo)
-                placed.Add((e, StreamName.Of(app, e.UserId, e.Topic), false));
+            foreach (var e in request.Events)
+            {
+                if (known.Count > 0 && known.ContainsKey(e.Key))
+                    continue;
+                Place(e, e.Source, isSource: true);
+                foreach (var app in e.CopyTo)
+                    Place(e, app, isSource: false);
+            }
         }
 
-        var growth = new SortedDictionary<string, StreamGrowth>(StringComparer.Ordinal);
-        foreach (var (_, stream, _) in placed)
-            growth[stream.Text] = new StreamGrowth(stream, growth.TryGetValue(stream.Text, out var sofar) ? sofar.Count + 1 : 1);
+        var inOrder = streams.Values.ToArray();
+        Array.Sort(inOrder, static (one, other) => string.CompareOrdinal(one.Stream.Text, other.Stream.Text));
+        return new AppendGroup(rows, inOrder, now, [.. requests.Where(request => request.OutboxId is not null).Select(request => request.OutboxId!.Value)]);
 
-        var rows = new List<AppendRow>(placed.Count);
-        var remaining = growth.Values.ToDictionary(stream => stream.Stream.Text, stream => stream.Count);
-        foreach (var (e, stream, isSource) in placed)
-            rows.Add(new AppendRow(e, stream, -(--remaining[stream.Text]), isSource));
-
-        return new AppendGroup(rows, [.. growth.Values], now, [.. requests.Where(request => request.OutboxId is not null).Select(request => request.OutboxId!.Value)]);
+        void Place(NewEvent e, string app, bool isSource)
+        {
+            var stream = StreamName.Of(app, e.UserId, e.Topic);
+            if (!streams.TryGetValue(stream.Text, out var growth))
+                streams[stream.Text] = growth = new StreamGrowth(stream);
+            rows.Add(new AppendRow(e, growth, ++growth.Count, isSource));
+        }
     }
 }

@@ -114,7 +114,9 @@ internal sealed partial class EventLogWriter(
     private async Task<(List<AppendRequest> Fresh, IReadOnlyDictionary<EventKey, StoredReceipt> Known)> SettleKnownAsync(List<AppendRequest> group, bool doubtAll)
     {
         var doubtful = group.SelectMany(request => request.Events.Where(e => doubtAll || !e.IdIsFresh || request.OutcomeUnknown).Select(e => e.Key)).ToHashSet();
-        var known = doubtful.Count == 0 ? s_noReceipts : await store.FindReceiptsAsync(doubtful, CancellationToken.None);
+        if (doubtful.Count == 0)
+            return (group, s_noReceipts);
+        var known = await store.FindReceiptsAsync(doubtful, CancellationToken.None);
 
         var fresh = new List<AppendRequest>(group.Count);
         var inGroup = new HashSet<EventKey>();
@@ -158,36 +160,50 @@ internal sealed partial class EventLogWriter(
         var heads = await store.AppendAsync(group);
         metrics.Appended(group.Rows.Count, time.GetElapsedTime(started));
 
-        var followed = FindFollowed(group, heads);
-        feed.Announce(heads.Select(head => new StreamAdvance(head.Key, head.Value.Position, followed.GetValueOrDefault(head.Key))));
-        var appended = new Dictionary<EventKey, Receipt>(group.Rows.Count);
-        foreach (var row in group.Rows.Where(row => row.IsSource))
-        {
-            var head = heads[row.Stream.Text];
-            appended[row.Event.Key] = new Receipt(row.Event.Id, row.Stream.Text, head.Position + row.Offset, head.RecordedAt);
-        }
+        feed.Announce(Advances(group, heads));
 
+        var next = 0;
         foreach (var request in requests)
         {
-            request.Complete(request.Events
-                .Select(e => appended.TryGetValue(e.Key, out var receipt) ? receipt : ToReceipt(e, known[e.Key], duplicate: true)).ToList());
+            var receipts = new List<Receipt>(request.Events.Count);
+            foreach (var e in request.Events)
+            {
+                if (known.TryGetValue(e.Key, out var stored))
+                {
+                    receipts.Add(ToReceipt(e, stored, duplicate: true));
+                    continue;
+                }
+
+                var row = group.Rows[next];
+                var head = heads[row.Stream.Text];
+                receipts.Add(new Receipt(e.Id, row.Stream.Text, head.Position + row.Offset, head.RecordedAt));
+                next += 1 + e.CopyTo.Count;
+            }
+
+            request.Complete(receipts);
         }
     }
 
-    /// <summary>The appended events of streams that somebody here follows, so that nobody has to read back what was just written.</summary>
-    private Dictionary<string, List<StoredEvent>> FindFollowed(AppendGroup group, IReadOnlyDictionary<string, StreamHead> heads)
+    /// <summary>With the appended events of streams that somebody here follows, so that nobody has to read back what was just written.</summary>
+    private IEnumerable<StreamAdvance> Advances(AppendGroup group, IReadOnlyDictionary<string, StreamHead> heads)
     {
-        var followed = new Dictionary<string, List<StoredEvent>>(StringComparer.Ordinal);
-        foreach (var row in group.Rows)
+        var followed = new Dictionary<StreamGrowth, List<StoredEvent>>();
+        foreach (var stream in group.Streams)
         {
-            if (!feed.IsActive(row.Stream.Text))
-                continue;
-            if (!followed.TryGetValue(row.Stream.Text, out var events))
-                followed[row.Stream.Text] = events = [];
-            events.Add(row.ToStored(heads[row.Stream.Text]));
+            if (feed.IsActive(stream.Stream.Text))
+                followed[stream] = new List<StoredEvent>(stream.Count);
         }
 
-        return followed;
+        if (followed.Count > 0)
+        {
+            foreach (var row in group.Rows)
+            {
+                if (followed.TryGetValue(row.Growth, out var events))
+                    events.Add(row.ToStored(heads[row.Stream.Text]));
+            }
+        }
+
+        return group.Streams.Select(stream => new StreamAdvance(stream.Stream.Text, heads[stream.Stream.Text].Position, followed.GetValueOrDefault(stream)));
     }
 
     /// <summary>Halves a group that the store refuses until the bad request stands alone.</summary>

@@ -102,20 +102,23 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget)
     /// <summary>Wakes all listeners, a few at a time, so that others can come and go meanwhile.</summary>
     public void WakeListeners()
     {
-        var chunk = new StreamListener[WakeChunk];
-        for (var next = 0; ; next += WakeChunk)
+        StreamListener[] chunk = [];
+        for (var next = 0; ; next += chunk.Length)
         {
             int count;
             lock (_lock)
             {
-                count = Math.Clamp(_listeners.Count - next, 0, WakeChunk);
-                _listeners.CopyTo(next > _listeners.Count ? 0 : next, chunk, 0, count);
+                if (next >= _listeners.Count)
+                    return;
+                // Most streams are a user's own, with a listener or two.
+                if (next == 0)
+                    chunk = new StreamListener[Math.Min(WakeChunk, _listeners.Count)];
+                count = Math.Min(chunk.Length, _listeners.Count - next);
+                _listeners.CopyTo(next, chunk, 0, count);
             }
 
             for (var i = 0; i < count; i++)
                 chunk[i].Wake();
-            if (count < WakeChunk)
-                return;
         }
     }
 

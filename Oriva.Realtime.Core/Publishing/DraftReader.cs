@@ -8,8 +8,6 @@ namespace Oriva.Realtime.Core.Publishing;
 /// <summary>Reads drafts from JSON and says at which pointer something has the wrong form.</summary>
 public static partial class DraftReader
 {
-    private static readonly string[] s_properties = ["source", "type", "data", "id", "userId", "topic", "time", "metadata"];
-
     /// <summary>Reads a draft, or an array of them.</summary>
     public static Outcome<IReadOnlyList<EventDraft>> Read(JsonElement json)
     {
@@ -29,6 +27,7 @@ public static partial class DraftReader
         }
 
         var before = faults.Count;
+        JsonElement source = default, type = default, data = default, id = default, userId = default, topic = default, time = default, metadata = default;
         foreach (var property in json.EnumerateObject())
         {
             if (!JsonText.TryGetName(property, out var name))
@@ -38,38 +37,44 @@ public static partial class DraftReader
                 return null;
             }
 
-            if (!s_properties.Contains(name))
-                faults.Add(FaultCodes.Invalid, $"{pointer}/{JsonText.Escape(name)}", "Unknown property; known are " + string.Join(", ", s_properties) + ".");
+            var value = property.Value;
+            _ = name switch
+            {
+                "source" => source = value,
+                "type" => type = value,
+                "data" => data = value,
+                "id" => id = value,
+                "userId" => userId = value,
+                "topic" => topic = value,
+                "time" => time = value,
+                "metadata" => metadata = value,
+                _ => Unknown(name),
+            };
         }
 
-        var draft = new
+        var draft = new EventDraft
         {
-            Source = Text(json, "source", pointer, faults, required: true),
-            Type = Text(json, "type", pointer, faults, required: true),
-            Id = Text(json, "id", pointer, faults),
-            UserId = Text(json, "userId", pointer, faults),
-            Topic = Text(json, "topic", pointer, faults),
-            Time = Time(json, pointer, faults),
-            Metadata = Metadata(json, pointer, faults),
+            Source = Text(source, "source", pointer, faults, required: true)!,
+            Type = Text(type, "type", pointer, faults, required: true)!,
+            Id = Text(id, "id", pointer, faults),
+            UserId = Text(userId, "userId", pointer, faults),
+            Topic = Text(topic, "topic", pointer, faults),
+            Time = Time(time, pointer, faults),
+            Metadata = Metadata(metadata, pointer, faults),
+            Data = data.ValueKind == JsonValueKind.Undefined ? EventDraft.NoData : data,
         };
-        if (faults.Count > before)
-            return null;
-        var read = new EventDraft
+        return faults.Count > before ? null : draft;
+
+        JsonElement Unknown(string name)
         {
-            Source = draft.Source!,
-            Type = draft.Type!,
-            Id = draft.Id,
-            UserId = draft.UserId,
-            Topic = draft.Topic,
-            Time = draft.Time,
-            Metadata = draft.Metadata,
-        };
-        return json.TryGetProperty("data", out var data) ? read with { Data = data } : read;
+            faults.Add(FaultCodes.Invalid, $"{pointer}/{JsonText.Escape(name)}", "Unknown property; known are source, type, data, id, userId, topic, time, metadata.");
+            return default;
+        }
     }
 
-    private static string? Text(JsonElement json, string name, string pointer, FaultList faults, bool required = false)
+    private static string? Text(JsonElement value, string name, string pointer, FaultList faults, bool required = false)
     {
-        if (!json.TryGetProperty(name, out var value) || (value.ValueKind == JsonValueKind.Null && !required))
+        if (value.ValueKind == JsonValueKind.Undefined || (value.ValueKind == JsonValueKind.Null && !required))
         {
             if (required)
                 faults.Add(FaultCodes.Invalid, $"{pointer}/{name}", "Required.");
@@ -85,9 +90,9 @@ public static partial class DraftReader
         return text;
     }
 
-    private static DateTimeOffset? Time(JsonElement json, string pointer, FaultList faults)
+    private static DateTimeOffset? Time(JsonElement value, string pointer, FaultList faults)
     {
-        if (Text(json, "time", pointer, faults) is not { } text)
+        if (Text(value, "time", pointer, faults) is not { } text)
             return null;
         if (TryParseTime(text, out var time))
             return time;
@@ -105,9 +110,9 @@ public static partial class DraftReader
     [GeneratedRegex(@"\A\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\z", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
     private static partial Regex Rfc3339();
 
-    private static Dictionary<string, string>? Metadata(JsonElement json, string pointer, FaultList faults)
+    private static Dictionary<string, string>? Metadata(JsonElement value, string pointer, FaultList faults)
     {
-        if (!json.TryGetProperty("metadata", out var value) || value.ValueKind == JsonValueKind.Null)
+        if (value.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null)
             return null;
         if (value.ValueKind != JsonValueKind.Object)
         {

@@ -106,19 +106,22 @@ internal sealed class DraftValidator(AppRegistry registry, AccessPolicy access, 
             return;
         }
 
-        if (Encoding.UTF8.GetByteCount(draft.Data.GetRawText()) > limits.PayloadBytes)
+        var raw = draft.Data.GetRawText();
+        if (Encoding.UTF8.GetByteCount(raw) > limits.PayloadBytes)
         {
             faults.Add(FaultCodes.TooLarge, pointer + "/data", $"At most {limits.PayloadBytes} bytes.");
             return;
         }
 
-        if (JsonText.IsDeeperThan(draft.Data, MaxDepth))
+        // Where there are no more brackets than levels, nothing is nested deeper.
+        if (raw.AsSpan().Count('{') + raw.AsSpan().Count('[') > MaxDepth && JsonText.IsDeeperThan(draft.Data, MaxDepth))
         {
             faults.Add(FaultCodes.Invalid, pointer + "/data", $"Nested deeper than {MaxDepth} levels.");
             return;
         }
 
-        if (JsonText.FindUnstorable(draft.Data, pointer + "/data") is { } unstorable)
+        // Only an escape can name what is no character.
+        if (raw.Contains('\\', StringComparison.Ordinal) && JsonText.FindUnstorable(draft.Data, pointer + "/data") is { } unstorable)
         {
             faults.Add(FaultCodes.Invalid, unstorable, "Texts must not contain \\u0000 or half of a surrogate pair.");
             return;

@@ -5,7 +5,7 @@ namespace Oriva.Realtime.Core.Publishing;
 /// <summary>An event as a publisher words it.</summary>
 public sealed record EventDraft
 {
-    private static readonly JsonElement s_empty = JsonDocument.Parse("{}").RootElement;
+    internal static readonly JsonElement NoData = JsonDocument.Parse("{}").RootElement;
 
     /// <summary>The publishing app.</summary>
     public required string Source { get; init; }
@@ -14,7 +14,7 @@ public sealed record EventDraft
     public required string Type { get; init; }
 
     /// <summary>A JSON object that fits the type's schema.</summary>
-    public JsonElement Data { get; init; } = s_empty;
+    public JsonElement Data { get; init; } = NoData;
 
     /// <summary>Idempotency key, unique in <see cref="Source"/>; made when absent.</summary>
     public string? Id { get; init; }

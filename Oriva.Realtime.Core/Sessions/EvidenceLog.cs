@@ -18,19 +18,24 @@ internal sealed partial class EvidenceLog(EventStore store, TimeProvider time, I
     /// <summary>Ended subscriptions that wait to be saved while the store is away; more are forgotten.</summary>
     private const int MostWaiting = 100_000;
 
-    private readonly ConcurrentDictionary<StreamPosition, Subscription> _moved = new();
+    private readonly ConcurrentQueue<(Subscription Subscription, StreamPosition Stream)> _moved = new();
     private readonly ConcurrentQueue<EvidenceInterval> _waiting = new();
 
     /// <summary>The session has pushed or been acknowledged something in this stream.</summary>
-    public void Moved(Subscription subscription, StreamPosition stream) => _moved.TryAdd(stream, subscription);
+    public void Moved(Subscription subscription, StreamPosition stream)
+    {
+        if (stream.MarkMoved())
+            _moved.Enqueue((subscription, stream));
+    }
 
     public async Task SaveAsync(CancellationToken cancellationToken)
     {
-        foreach (var (stream, _) in _moved)
+        for (var count = _moved.Count; count > 0 && _moved.TryDequeue(out var moved); count--)
         {
-            // Taken out first: what moves from here on is moved again.
-            if (_moved.TryRemove(stream, out var subscription) && _waiting.Count < MostWaiting)
-                _waiting.Enqueue(subscription.Evidence(stream));
+            // Unmarked first: what moves from here on is moved again.
+            moved.Stream.UnmarkMoved();
+            if (_waiting.Count < MostWaiting)
+                _waiting.Enqueue(moved.Subscription.Evidence(moved.Stream));
         }
 
         while (!_waiting.IsEmpty)

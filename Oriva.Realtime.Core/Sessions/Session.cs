@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.Diagnostics;
 using Oriva.Realtime.Core.EventLog;
@@ -40,7 +39,7 @@ public sealed class Session : IDisposable
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, int> _numbers = new(StringComparer.Ordinal);
-    private ImmutableDictionary<string, Subscription> _subscriptions = ImmutableDictionary<string, Subscription>.Empty;
+    private Subscription[] _subscriptions = [];
     private bool _disposed;
 
     private readonly SessionPump _pump;
@@ -81,7 +80,7 @@ public sealed class Session : IDisposable
         lock (_lock)
         {
             var app = request.App ?? "";
-            if (!_subscriptions.ContainsKey(app) && _subscriptions.Count >= _sessions.Limits.SubscriptionsPerConnection)
+            if (Find(app) is null && _subscriptions.Length >= _sessions.Limits.SubscriptionsPerConnection)
                 return new Fault(FaultCodes.LimitExceeded, $"At most {_sessions.Limits.SubscriptionsPerConnection} subscriptions on one connection.");
             // Names that are refused below are not kept: there is no end to them.
             number = Names.IsApp(app) && _caller.Holds(app) ? _numbers[app] = _numbers.GetValueOrDefault(app) + 1 : 0;
@@ -103,7 +102,7 @@ public sealed class Session : IDisposable
         var (subscription, answer) = started.Value;
         lock (_lock)
         {
-            var current = _subscriptions.GetValueOrDefault(subscription.App);
+            var current = Find(subscription.App);
             if (_disposed || current?.Number > number)
             {
                 // The connection is gone, or a later Subscribe for the same app was faster.
@@ -128,7 +127,7 @@ public sealed class Session : IDisposable
     {
         lock (_lock)
         {
-            if (!_subscriptions.TryGetValue(app, out var subscription))
+            if (Find(app) is not { } subscription)
                 return false;
             Replace(subscription, null);
             return true;
@@ -138,7 +137,7 @@ public sealed class Session : IDisposable
     /// <summary>The client has handled what it was sent up to these positions. Streams that the subscription does not have are ignored.</summary>
     public Fault? Ack(string app, IReadOnlyDictionary<string, long> streams)
     {
-        if (!_subscriptions.TryGetValue(app, out var subscription))
+        if (Find(app) is not { } subscription)
             return Fault.Invalid("/app", "There is no subscription to this app on this connection.");
         foreach (var stream in subscription.Streams)
         {
@@ -178,11 +177,11 @@ public sealed class Session : IDisposable
     }
 
     /// <summary>Where the session stands in an app's streams.</summary>
-    public IReadOnlyDictionary<string, long> PositionsIn(string app) => _subscriptions.TryGetValue(app, out var subscription)
+    public IReadOnlyDictionary<string, long> PositionsIn(string app) => Find(app) is { } subscription
         ? subscription.Streams.ToDictionary(stream => stream.Stream.Name.Text, stream => stream.Position, StringComparer.Ordinal)
         : [];
 
-    public IReadOnlyList<string> TopicsOf(string app) => _subscriptions.TryGetValue(app, out var subscription) ? [.. subscription.Topics] : [];
+    public IReadOnlyList<string> TopicsOf(string app) => Find(app) is { } subscription ? [.. subscription.Topics] : [];
 
     /// <summary>Pushes until cancelled, or until the caller's token expires. An outage of the store pauses it and loses nothing; an output that throws ends it with that exception.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -205,7 +204,7 @@ public sealed class Session : IDisposable
     public async ValueTask<bool> StepAsync(CancellationToken cancellationToken)
     {
         var behind = false;
-        foreach (var (_, subscription) in _subscriptions)
+        foreach (var subscription in _subscriptions)
         {
             foreach (var stream in subscription.Streams)
             {
@@ -251,7 +250,7 @@ public sealed class Session : IDisposable
             if (_disposed)
                 return;
             _disposed = true;
-            foreach (var subscription in _subscriptions.Values)
+            foreach (var subscription in _subscriptions)
                 Replace(subscription, null);
         }
 
@@ -294,7 +293,7 @@ public sealed class Session : IDisposable
     {
         try
         {
-            foreach (var (_, subscription) in _subscriptions)
+            foreach (var subscription in _subscriptions)
             {
                 if (await _starter.JudgeAsync(_caller, subscription, cancellationToken) is { } refused)
                     await EndAsync(subscription, "access", refused.Message, cancellationToken);
@@ -378,7 +377,7 @@ public sealed class Session : IDisposable
 
     private async ValueTask PushBeaconsAsync(CancellationToken cancellationToken)
     {
-        foreach (var (_, subscription) in _subscriptions)
+        foreach (var subscription in _subscriptions)
         {
             foreach (var stream in subscription.Streams)
             {
@@ -404,10 +403,13 @@ public sealed class Session : IDisposable
         await _output.ResetAsync(subscription.App, reason, cancellationToken);
     }
 
-    /// <summary>Under the lock.</summary>
+    private Subscription? Find(string app) => Array.Find(_subscriptions, subscription => subscription.App == app);
+
+    /// <summary>Under the lock; in a new array, because a step may be going through the old one.</summary>
     private void Replace(Subscription? current, Subscription? next)
     {
-        _subscriptions = next is null ? _subscriptions.Remove(current!.App) : _subscriptions.SetItem(next.App, next);
+        var others = _subscriptions.Where(subscription => subscription != current);
+        _subscriptions = [.. next is null ? others : others.Append(next)];
         current?.Dispose();
         _metrics.SubscriptionsChanged((next is null ? 0 : 1) - (current is null ? 0 : 1));
     }

@@ -49,6 +49,7 @@ internal sealed class StreamPosition : StreamListener
 {
     private readonly StreamFeed _feed;
     private readonly Action _wake;
+    private int _moved;
 
     public StreamPosition(StreamFeed feed, StreamName name, Action wake)
     {
@@ -106,6 +107,11 @@ internal sealed class StreamPosition : StreamListener
         if (pushed)
             PushedThrough = e.Position;
     }
+
+    /// <returns>False: it is marked already, and so waits in the evidence log.</returns>
+    public bool MarkMoved() => Interlocked.Exchange(ref _moved, 1) == 0;
+
+    public void UnmarkMoved() => Interlocked.Exchange(ref _moved, 0);
 
     /// <summary>The client was told where the session stands.</summary>
     public void Told() => PushedThrough = Position;

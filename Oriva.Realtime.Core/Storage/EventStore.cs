@@ -91,10 +91,15 @@ internal sealed record OutboxEntry(Guid Id, string App, string Event);
 internal sealed record AppendGroup(
     IReadOnlyList<AppendRow> Rows, IReadOnlyList<StreamGrowth> Streams, DateTimeOffset Now, IReadOnlyList<Guid> OutboxIds);
 
-/// <param name="Offset">Its position is the stream's new head plus this; 0 for the last of the group in its stream.</param>
+/// <param name="Ordinal">Its place among the group's rows of its stream, from 1.</param>
 /// <param name="IsSource">The event itself, which gets the receipt; false for a copy in another app's stream.</param>
-internal sealed record AppendRow(NewEvent Event, StreamName Stream, int Offset, bool IsSource)
+internal sealed record AppendRow(NewEvent Event, StreamGrowth Growth, int Ordinal, bool IsSource)
 {
+    public StreamName Stream => Growth.Stream;
+
+    /// <summary>Its position is the stream's new head plus this; 0 for the last of the group in its stream.</summary>
+    public int Offset => Ordinal - Growth.Count;
+
     /// <summary>The event as it stands in the log once its stream has this head.</summary>
     public StoredEvent ToStored(StreamHead head) => new()
     {
@@ -114,7 +119,13 @@ internal sealed record AppendRow(NewEvent Event, StreamName Stream, int Offset, 
     };
 }
 
-internal sealed record StreamGrowth(StreamName Stream, int Count);
+/// <summary>A stream and by how many events a group lets it grow.</summary>
+internal sealed class StreamGrowth(StreamName stream)
+{
+    public StreamName Stream { get; } = stream;
+
+    public int Count { get; set; }
+}
 
 /// <summary>One session's way through one stream: pushed after <paramref name="From"/> and up to <paramref name="Pushed"/>, acknowledged up to <paramref name="Acked"/>.</summary>
 internal readonly record struct EvidenceInterval(string SessionId, string UserId, string App, string Stream, long From, long Pushed, long Acked);

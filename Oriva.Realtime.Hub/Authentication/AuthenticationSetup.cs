@@ -15,6 +15,7 @@ internal static class AuthenticationSetup
         var services = builder.Services;
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<CallerReader>();
+        services.AddSingleton<GoodTokens>();
         services.AddSingleton<TokenValidator>();
         services.AddSingleton<TokenCheck>(provider => provider.GetRequiredService<TokenValidator>().ValidateAsync);
         services.AddSingleton<TokenIssuer>();

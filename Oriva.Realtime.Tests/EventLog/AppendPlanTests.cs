@@ -14,7 +14,7 @@ public sealed class AppendPlanTests
         var group = Build([Request(TestEvents.New("a1", "1"), TestEvents.New("a1", "2")), Request(TestEvents.New("a1", "3"))]);
 
         group.Rows.Select(row => (row.Event.Id, row.Stream.Text, row.Offset, row.IsSource)).ShouldBe([("1", "a1", -2, true), ("2", "a1", -1, true), ("3", "a1", 0, true)]);
-        group.Streams.ShouldBe([new StreamGrowth(StreamName.OfApp("a1"), 3)]);
+        group.Streams.Select(stream => (stream.Stream, stream.Count)).ShouldBe([(StreamName.OfApp("a1"), 3)]);
     }
 
     [Fact]
