@@ -1,5 +1,6 @@
 using System.Globalization;
 using Oriva.Realtime.Bench.Scenarios;
+using Oriva.Realtime.Bench.Servers;
 
 namespace Oriva.Realtime.Bench;
 
@@ -9,20 +10,22 @@ internal sealed record BenchOptions
     public const string Usage = """
         Measures Oriva.Realtime beside a bare SignalR hub on this machine.
 
-          first              first figures: publish, unicast, fan-out to 1,000
+          first              all figures that the options leave
           smoke              the same, tiny: says that everything works, nothing about speed
           bare --urls URLS   only the bare hub
 
-          --scenario NAMES   of publish, unicast, fanout; all
+          --scenario NAMES   of publish, unicast, fanout, idle; all
           --case TEXT        only cases with this in their title, such as "256 in flight"
-          --rounds N         measured rounds of each case; 3
+          --rounds N         measured rounds of each case; 5
           --seconds N        length of a round; 5
           --warm-up N        seconds of load on each case before the first round, repeated while the server still gets faster; 3
-          --users N          connections; 1000
+          --users N          connections, in every scenario; 1,000 and 10,000
           --postgres "…"     ours on a fresh database of this server, which is dropped afterwards; SQLite
           --servers NAMES    of ours, bare; both
           --write            write bench/RESULTS.md
         """;
+
+    private static readonly string[] s_knownServers = [OursTarget.Key, BareTarget.Key];
 
     public Scale Scale { get; init; } = new();
 
@@ -30,7 +33,7 @@ internal sealed record BenchOptions
 
     public string Case { get; init; } = "";
 
-    public int Rounds { get; init; } = 3;
+    public int Rounds { get; init; } = 5;
 
     public TimeSpan Duration { get; init; } = TimeSpan.FromSeconds(5);
 
@@ -40,9 +43,7 @@ internal sealed record BenchOptions
 
     public string? Postgres { get; init; }
 
-    public bool Ours { get; init; } = true;
-
-    public bool Bare { get; init; } = true;
+    public IReadOnlyList<string> Servers { get; init; } = s_knownServers;
 
     public bool Write { get; init; }
 
@@ -65,9 +66,9 @@ internal sealed record BenchOptions
                 "--rounds" => options with { Rounds = (int)Number(value) },
                 "--seconds" => options with { Duration = TimeSpan.FromSeconds(Number(value)) },
                 "--warm-up" => options with { WarmUp = TimeSpan.FromSeconds(Number(value)) },
-                "--users" => options with { Scale = options.Scale with { Users = (int)Number(value) } },
+                "--users" => options with { Scale = options.Scale.WithUsers((int)Number(value)) },
                 "--postgres" => options with { Postgres = value },
-                "--servers" => options with { Ours = Split(value, "ours", "bare").Contains("ours"), Bare = Split(value, "ours", "bare").Contains("bare") },
+                "--servers" => options with { Servers = Split(value, s_knownServers) },
                 "--write" => options with { Write = true },
                 var unknown => throw new BenchException($"'{unknown}' is not known.{Environment.NewLine}{Usage}"),
             };

@@ -58,11 +58,11 @@ internal static class Program
         AnsiConsole.MarkupLineInterpolated($"{Machine.Describe()}; load before the run {load}");
         var run = new Run(options, AnsiConsole.Console);
         await run.GoAsync(cancellationToken);
-        FiguresTable.Show(AnsiConsole.Console, run.Figures);
+        FiguresTable.Show(AnsiConsole.Console, run.Results);
         if (!options.Write)
             return;
         var command = "dotnet run -c Release --project bench/Oriva.Realtime.Bench -- " + string.Join(' ', args.Select(arg => arg.Contains(' ', StringComparison.Ordinal) ? "\"…\"" : arg));
-        var path = await ResultsFile.WriteAsync(run.Figures, command, run.Store, load, cancellationToken);
+        var path = await ResultsFile.WriteAsync(run.Results, command, run.Store, load, cancellationToken);
         AnsiConsole.MarkupLineInterpolated($"Wrote {path}");
     }
 

@@ -3,15 +3,28 @@ using Oriva.Realtime.Bench.Load;
 namespace Oriva.Realtime.Bench.Report;
 
 /// <summary>One round of one case on one server.</summary>
-/// <param name="PerSecond">Events acknowledged, or messages received where somebody receives.</param>
-/// <param name="P50">Latency from when a publish was due to its answer, or to its arrival at each receiver where somebody receives.</param>
-/// <param name="ServerCpu">Of the server process, for each of what <paramref name="PerSecond"/> counts. A database's own is not in it.</param>
-/// <param name="ClientCpu">Of the load client, likewise. Where it is more than the server's, the client sets the limit.</param>
-internal sealed record Measurement(double PerSecond, TimeSpan P50, TimeSpan P99, TimeSpan ServerCpu, TimeSpan ClientCpu)
+internal sealed record Measurement(IReadOnlyList<Figure> Figures)
 {
-    public static Measurement Of(long count, TimeSpan elapsed, Histogram latency, TimeSpan serverCpu, TimeSpan clientCpu) => new(
-        count / elapsed.TotalSeconds, latency.At(0.5), latency.At(0.99), serverCpu / Math.Max(1, count), clientCpu / Math.Max(1, count));
+    /// <summary>Of a load of events that were acknowledged, or of messages where somebody receives.</summary>
+    /// <param name="latency">From when a publish was due to its answer, or to its arrival at each receiver where somebody receives.</param>
+    /// <param name="serverCpu">Of the server process. A database's own is not in it.</param>
+    /// <param name="clientCpu">Of the load client. Where it is more than the server's, the client sets the limit.</param>
+    public static Measurement OfLoad(long count, TimeSpan elapsed, Histogram latency, TimeSpan serverCpu, TimeSpan clientCpu) => new(
+    [
+        Figure.Rate(count / elapsed.TotalSeconds),
+        Figure.Latency(Figure.P50Name, latency.At(0.5)),
+        Figure.Latency(Figure.P99Name, latency.At(0.99)),
+        new(Figure.ServerCpuName, "µs", serverCpu.TotalMicroseconds / Math.Max(1, count)),
+        new("client CPU", "µs", clientCpu.TotalMicroseconds / Math.Max(1, count)),
+    ]);
+
+    public double? Find(string name) => Figures.FirstOrDefault(figure => figure.Name == name)?.Value;
+
+    public Measurement With(Figure figure) => new([.. Figures, figure]);
+
+    public override string ToString() => string.Join(", ", Figures.Select(figure => $"{figure.Name} {FiguresTable.Number(figure.Value)} {figure.Unit}".TrimEnd()));
 }
 
-/// <param name="Server">The name of the target.</param>
-internal sealed record Figure(string Scenario, string Case, string Server, bool IsBare, int Round, Measurement Measured);
+/// <param name="At">Where it stands on the axis of a chart: the rate, or how many are in flight.</param>
+/// <param name="IsBaseline">What the others of the same case are compared with.</param>
+internal sealed record Result(string Scenario, string Case, double? At, string Server, bool IsBaseline, int Round, Measurement Measured);

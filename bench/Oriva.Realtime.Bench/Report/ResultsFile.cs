@@ -1,32 +1,51 @@
+using System.Text.RegularExpressions;
+
 namespace Oriva.Realtime.Bench.Report;
 
-/// <summary><c>bench/RESULTS.md</c>: the figures with what one needs to judge and to repeat them.</summary>
-internal static class ResultsFile
+/// <summary>
+/// <c>bench/RESULTS.md</c>: a section for each scenario, with what one needs to judge and to repeat its figures. A run replaces the sections of its own
+/// scenarios and leaves the others.
+/// </summary>
+internal static partial class ResultsFile
 {
-    public static async Task<string> WriteAsync(Figures figures, string command, string store, string loadBefore, CancellationToken cancellationToken)
+    private const string Preface = """
+        # Results
+
+        How to read them is in [README.md](README.md). Written by `--write`: each section is of the run named in it, and figures of different sections are not
+        to be compared.
+        """;
+
+    /// <param name="command">That repeats the run.</param>
+    /// <param name="store">What ours kept its events in.</param>
+    public static async Task<string> WriteAsync(Results results, string command, string store, string loadBefore, CancellationToken cancellationToken)
     {
         var path = Path.Combine(FindFolder(), "RESULTS.md");
-        await File.WriteAllTextAsync(path, $"""
-            # Figures
+        var sections = Split(File.Exists(path) ? await File.ReadAllTextAsync(path, cancellationToken) : "");
+        foreach (var scenario in results.Scenarios)
+        {
+            var section = $"""
+                ## {scenario}
 
-            | | |
-            |---|---|
-            | date | {TimeProvider.System.GetUtcNow():yyyy-MM-dd} |
-            | machine | {Machine.Describe()}; server, load client and database share it |
-            | load before the run | {loadBefore} |
-            | command | `{command}` |
-            | store | {store} |
+                {TimeProvider.System.GetUtcNow():yyyy-MM-dd}, {Machine.Describe()}, load before the run {loadBefore}; {store}. `{command}`
 
-            Medians of the rounds; "÷ bare" is the median of the ratios of each round, with the lowest and the highest. Latency counts from when a publish
-            was due: to its answer (publish), to its arrival at each receiver (unicast, fan-out). "In flight" in unicast and fan-out means sent and not yet
-            received by everyone. In "publish" nobody is connected, so the bare hub does little more than to parse what it is sent. CPU is for each event acknowledged or message received; a database's own is not in it. Every round was verified: each
-            acknowledged event was received exactly once, in order, by everyone entitled (of the bare hub, which has no positions: exactly once).
+                {FiguresTable.ToMarkdown(results, scenario)}
+                """;
+            var index = sections.FindIndex(old => old.StartsWith($"## {scenario}\n", StringComparison.Ordinal));
+            if (index < 0)
+                sections.Add(section);
+            else
+                sections[index] = section;
+        }
 
-            {FiguresTable.ToMarkdown(figures)}
-
-            """, cancellationToken);
+        await File.WriteAllTextAsync(path, string.Join("\n\n", [Preface, .. sections]) + "\n", cancellationToken);
         return path;
     }
+
+    private static List<string> Split(string text) =>
+        [.. NextSection().Split(text).Where(part => part.StartsWith("## ", StringComparison.Ordinal)).Select(part => part.Trim())];
+
+    [GeneratedRegex("^(?=## )", RegexOptions.Multiline | RegexOptions.CultureInvariant, 1_000)]
+    private static partial Regex NextSection();
 
     private static string FindFolder()
     {

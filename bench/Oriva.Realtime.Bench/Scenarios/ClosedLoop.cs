@@ -37,7 +37,7 @@ internal sealed record ClosedLoop(Audience Audience, int InFlight, int EventsPer
             publisher.Dispose();
         await stage.VerifyAsync(Stage.Patience, cancellationToken);
         var count = (target.Ledger.CountAcknowledged() - acknowledged) * Math.Max(1, receivers);
-        return Measurement.Of(count, elapsed, latency, serverCpu, clientCpu);
+        return Measurement.OfLoad(count, elapsed, latency, serverCpu, clientCpu);
     }
 
     private static async Task RepeatAsync(Publisher publisher, int slot, Slots? slots, Histogram latency, long end)

@@ -4,7 +4,7 @@ using Oriva.Realtime.Bench.Report;
 namespace Oriva.Realtime.Bench.Scenarios;
 
 /// <summary>A fixed rate, whatever the server does. A publish that finds no free connection waits, and its wait counts.</summary>
-internal sealed record OpenLoop(Audience Audience, int PerSecond, int Connections = 64)
+internal sealed record OpenLoop(Audience Audience, int PerSecond, int Connections)
 {
     public async Task<Measurement> RunAsync(Stage stage, TimeSpan duration, CancellationToken cancellationToken)
     {
@@ -23,7 +23,7 @@ internal sealed record OpenLoop(Audience Audience, int PerSecond, int Connection
         (serverCpu, clientCpu) = (target.Server.CpuTime - serverCpu, Environment.CpuUsage.TotalTime - clientCpu);
         foreach (var publisher in publishers)
             publisher.Dispose();
-        return Measurement.Of(latency.CountRecorded(), elapsed, latency, serverCpu, clientCpu);
+        return Measurement.OfLoad(latency.CountRecorded(), elapsed, latency, serverCpu, clientCpu);
     }
 
     /// <summary>Publishers that are free, or else publishes that wait for one.</summary>

@@ -1,4 +1,5 @@
 using Oriva.Realtime.Bench.Load;
+using Oriva.Realtime.Bench.Report;
 using Oriva.Realtime.Bench.Servers;
 
 namespace Oriva.Realtime.Bench.Scenarios;
@@ -13,12 +14,15 @@ internal sealed class Stage(Target target, Crowd? crowd) : IAsyncDisposable
 
     public Crowd? Crowd { get; } = crowd;
 
+    /// <summary>The bare hub is the baseline.</summary>
+    public Entry Enter(Func<TimeSpan, CancellationToken, Task<Measurement?>> measure) => new(Target.Name, Target is BareTarget, measure);
+
     /// <summary>Takes the target over, also when its users cannot connect.</summary>
     public static async Task<Stage> SetAsync(Target target, bool withCrowd, CancellationToken cancellationToken)
     {
         try
         {
-            return new Stage(target, withCrowd ? await target.GatherAsync(fromStart: false, cancellationToken) : null);
+            return new Stage(target, withCrowd ? await target.GatherAsync(target.Users, fromStart: false, cancellationToken) : null);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -44,7 +48,7 @@ internal sealed class Stage(Target target, Crowd? crowd) : IAsyncDisposable
     {
         if (!Target.KeepsEvents || Crowd is not null)
             return;
-        await using var late = await Target.GatherAsync(fromStart: true, cancellationToken);
+        await using var late = await Target.GatherAsync(Target.Users, fromStart: true, cancellationToken);
         await late.VerifyAsync(Target.Ledger, Target.Name + ", replayed", Patience, cancellationToken);
     }
 

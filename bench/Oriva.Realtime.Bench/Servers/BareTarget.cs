@@ -6,6 +6,8 @@ namespace Oriva.Realtime.Bench.Servers;
 /// <summary>The bare SignalR hub of this program.</summary>
 internal sealed class BareTarget(ServerProcess server, int users) : Target(server, users)
 {
+    public const string Key = "bare";
+
     public override string Name => "bare SignalR";
 
     public override bool KeepsEvents => false;
@@ -13,7 +15,7 @@ internal sealed class BareTarget(ServerProcess server, int users) : Target(serve
     public static async Task<BareTarget> StartAsync(string folder, int users, CancellationToken cancellationToken)
     {
         string[] arguments = [typeof(BareTarget).Assembly.Location, "bare", "--urls", "{urls}"];
-        return new BareTarget(await ServerProcess.StartAsync("bare", arguments, new Dictionary<string, string>(), folder, cancellationToken), users);
+        return new BareTarget(await ServerProcess.StartAsync(Key, arguments, new Dictionary<string, string>(), folder, cancellationToken), users);
     }
 
     public override PublishRequest BuildPublish(Audience audience, int events) => (audience, events) switch

@@ -1,15 +1,15 @@
 using System.Buffers.Text;
 using System.Net;
-using System.Net.Http.Json;
-using System.Security.Cryptography;
 using System.Text.Json;
 using Oriva.Realtime.Bench.Load;
 
 namespace Oriva.Realtime.Bench.Servers;
 
-/// <summary>Oriva.Realtime.Hub as it is built beside the bench, in Development (for its tokens), on a fresh store.</summary>
+/// <summary>Oriva.Realtime.Hub as it is built beside the bench, in Development, on a fresh store.</summary>
 internal sealed class OursTarget : Target
 {
+    public const string Key = "ours";
+
     public const string App = "bench";
 
     private const string Manifest = $$"""
@@ -18,14 +18,15 @@ internal sealed class OursTarget : Target
 
     private readonly HttpClient _http;
     private readonly PostgresDatabase? _postgres;
-    private readonly string?[] _tokens;
-    private string _publisherToken = "";
+    private readonly Tokens _tokens;
+    private readonly string[] _userTokens;
 
-    private OursTarget(ServerProcess server, PostgresDatabase? postgres, int users)
+    private OursTarget(ServerProcess server, PostgresDatabase? postgres, Tokens tokens, int users)
         : base(server, users)
     {
         _postgres = postgres;
-        _tokens = new string?[users];
+        _tokens = tokens;
+        _userTokens = [.. Enumerable.Range(0, users).Select(user => tokens.Sign(PublishRequest.UserId(user)))];
         _http = new HttpClient { BaseAddress = new Uri($"http://{server.Address}") };
     }
 
@@ -40,10 +41,11 @@ internal sealed class OursTarget : Target
     {
         var database = postgres is null ? null : await PostgresDatabase.CreateAsync(postgres);
         ServerProcess? server = null;
+        var tokens = new Tokens();
         try
         {
-            server = await ServerProcess.StartAsync("oriva", [FindHub(), "--urls", "{urls}"], Environment(folder, database), folder, cancellationToken);
-            var target = new OursTarget(server, database, users);
+            server = await ServerProcess.StartAsync("oriva", [FindHub(), "--urls", "{urls}"], Environment(folder, database, tokens), folder, cancellationToken);
+            var target = new OursTarget(server, database, tokens, users);
             await target.PrepareAsync(cancellationToken);
             return target;
         }
@@ -58,7 +60,7 @@ internal sealed class OursTarget : Target
     }
 
     public override PublishRequest BuildPublish(Audience audience, int events) => PublishRequest.Post(
-        Address.ToString(), "/api/v1/events", _publisherToken, events == 1 ? Draft(audience) : Drafts(audience, events));
+        Address.ToString(), "/api/v1/events", _tokens.Sign("publisher", "publisher"), events == 1 ? Draft(audience) : Drafts(audience, events));
 
     public override void ReadReceipts(ReadOnlySpan<byte> body, Span<long> positions)
     {
@@ -81,9 +83,8 @@ internal sealed class OursTarget : Target
 
     protected override async Task<(HubSocket Socket, Inbox Inbox)> JoinAsync(int user, IPAddress local, bool fromStart, CancellationToken cancellationToken)
     {
-        var token = _tokens[user] ??= await CreateTokenAsync(PublishRequest.UserId(user), role: null, cancellationToken);
         var inbox = new OursInbox(Arrivals, user);
-        var socket = await HubSocket.ConnectAsync(Address, local, "/hubs/realtime", token, inbox, cancellationToken);
+        var socket = await HubSocket.ConnectAsync(Address, local, "/hubs/realtime", _userTokens[user], inbox, cancellationToken);
         // Nothing is published meanwhile, so without a replay nothing comes before the answer; with one, every stream starts at 0 anyway.
         if (fromStart)
             inbox.StartAt(JsonElement.Parse($$"""{ "streams": { "{{App}}": 0, "{{App}}/users/{{PublishRequest.UserId(user)}}": 0 } }"""));
@@ -95,31 +96,19 @@ internal sealed class OursTarget : Target
 
     private async Task PrepareAsync(CancellationToken cancellationToken)
     {
-        _publisherToken = await CreateTokenAsync("publisher", "publisher", cancellationToken);
-        var admin = await CreateTokenAsync("admin", "admin", cancellationToken);
         using var request = new HttpRequestMessage(HttpMethod.Put, $"/api/v1/apps/{App}/manifest") { Content = new StringContent(Manifest, mediaType: new("application/json")) };
-        request.Headers.Authorization = new("Bearer", admin);
+        request.Headers.Authorization = new("Bearer", _tokens.Sign("admin", "admin"));
         using var answer = await _http.SendAsync(request, cancellationToken);
         if (!answer.IsSuccessStatusCode)
             throw new BenchException("The manifest was refused: " + await answer.Content.ReadAsStringAsync(cancellationToken));
     }
 
-    private async Task<string> CreateTokenAsync(string user, string? role, CancellationToken cancellationToken)
-    {
-        var wanted = new { sub = user, apps = new[] { App }, roles = role is null ? [] : new[] { role }, expiresInSeconds = 24 * 3600 };
-        using var answer = await _http.PostAsJsonAsync("/dev/token", wanted, cancellationToken);
-        if (!answer.IsSuccessStatusCode)
-            throw new BenchException("No token: " + await answer.Content.ReadAsStringAsync(cancellationToken));
-        var token = await answer.Content.ReadFromJsonAsync<JsonElement>(cancellationToken);
-        return token.GetProperty("token").GetString()!;
-    }
-
-    private static Dictionary<string, string> Environment(string folder, PostgresDatabase? database)
+    private static Dictionary<string, string> Environment(string folder, PostgresDatabase? database, Tokens tokens)
     {
         var environment = new Dictionary<string, string>
         {
             ["ASPNETCORE_ENVIRONMENT"] = "Development",
-            ["Auth__SymmetricKey"] = Convert.ToBase64String(RandomNumberGenerator.GetBytes(48)),
+            ["Auth__SymmetricKey"] = tokens.Key,
             ["Limits__PublishesPerSecond"] = "0",
         };
         if (database is null)

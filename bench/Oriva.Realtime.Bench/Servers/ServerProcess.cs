@@ -12,6 +12,8 @@ internal sealed class ServerProcess : IAsyncDisposable
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan s_pollInterval = TimeSpan.FromMilliseconds(50);
 
+    private static readonly TimeSpan s_settleInterval = TimeSpan.FromMilliseconds(500);
+
     private readonly Process _process;
     private readonly string _log;
     private readonly EventHandler _onExit;
@@ -33,6 +35,21 @@ internal sealed class ServerProcess : IAsyncDisposable
             _process.Refresh();
             return _process.TotalProcessorTime;
         }
+    }
+
+    /// <summary>Waits until its resident memory no longer moves by a percent within half a second.</summary>
+    /// <returns>Bytes.</returns>
+    public async Task<long> SettleMemoryAsync(CancellationToken cancellationToken)
+    {
+        var deadline = Clock.Now + Clock.ToTicks(s_patience);
+        var (before, memory) = (0L, ReadMemory());
+        while (Math.Abs(memory - before) > memory / 100 && Clock.Now < deadline)
+        {
+            await Clock.DelayAsync(s_settleInterval, cancellationToken);
+            (before, memory) = (memory, ReadMemory());
+        }
+
+        return memory;
     }
 
     /// <param name="arguments">A managed program and its arguments; <c>{urls}</c> is replaced.</param>
@@ -103,6 +120,12 @@ internal sealed class ServerProcess : IAsyncDisposable
 
             await Clock.DelayAsync(s_pollInterval, cancellationToken);
         }
+    }
+
+    private long ReadMemory()
+    {
+        _process.Refresh();
+        return _process.WorkingSet64;
     }
 
     private void Kill()

@@ -28,8 +28,8 @@ internal abstract class Target(ServerProcess server, int users) : IAsyncDisposab
     public uint NextNumber() => (uint)Interlocked.Increment(ref _lastNumber);
 
     /// <param name="fromStart">The crowd first gets everything that is kept.</param>
-    public Task<Crowd> GatherAsync(bool fromStart, CancellationToken cancellationToken) =>
-        Crowd.GatherAsync(Users, (user, local, stop) => JoinAsync(user, local, fromStart, stop), cancellationToken);
+    public Task<Crowd> GatherAsync(int users, bool fromStart, CancellationToken cancellationToken) =>
+        Crowd.GatherAsync(users, (user, local, stop) => JoinAsync(user, local, fromStart, stop), cancellationToken);
 
     /// <param name="events">More than one: an array.</param>
     public abstract PublishRequest BuildPublish(Audience audience, int events);
