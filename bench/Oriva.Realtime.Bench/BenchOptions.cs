@@ -14,7 +14,7 @@ internal sealed record BenchOptions
           smoke              the same, tiny: says that everything works, nothing about speed
           bare --urls URLS   only the bare hub
 
-          --scenario NAMES   of publish, unicast, fanout, idle; all
+          --scenario NAMES   of publish, unicast, fanout, idle, storm, stalled; all
           --case TEXT        only cases with this in their title, such as "256 in flight"
           --rounds N         measured rounds of each case; 5
           --seconds N        length of a round; 5

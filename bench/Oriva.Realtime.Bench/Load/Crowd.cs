@@ -7,31 +7,35 @@ internal sealed class Crowd : IAsyncDisposable
 {
     private const int ConnectionsPerAddress = 4_000;
     private const int ConnectingAtOnce = 32;
+    private const int ReturningAtOnce = 256;
     private static readonly TimeSpan s_pingInterval = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_pollInterval = TimeSpan.FromMilliseconds(2);
 
     private readonly CancellationTokenSource _closing = new();
     private readonly HubSocket[] _sockets;
     private readonly Inbox[] _inboxes;
+    private readonly Func<Inbox, IPAddress, CancellationToken, Task<HubSocket>> _join;
     private Task _pinging = Task.CompletedTask;
 
-    private Crowd(int size)
+    private volatile bool _isAway;
+
+    private Crowd(Inbox[] inboxes, Func<Inbox, IPAddress, CancellationToken, Task<HubSocket>> join)
     {
-        _sockets = new HubSocket[size];
-        _inboxes = new Inbox[size];
+        _sockets = new HubSocket[inboxes.Length];
+        (_inboxes, _join) = (inboxes, join);
     }
 
     public int Size => _sockets.Length;
 
-    /// <param name="join">Connects and subscribes the user; 32 at once.</param>
+    /// <param name="inboxes">One for each user.</param>
+    /// <param name="join">Connects and subscribes a user; 32 at once.</param>
     public static async Task<Crowd> GatherAsync(
-        int size, Func<int, IPAddress, CancellationToken, Task<(HubSocket, Inbox)>> join, CancellationToken cancellationToken)
+        Inbox[] inboxes, Func<Inbox, IPAddress, CancellationToken, Task<HubSocket>> join, CancellationToken cancellationToken)
     {
-        var crowd = new Crowd(size);
+        var crowd = new Crowd(inboxes, join);
         try
         {
-            var options = new ParallelOptions { MaxDegreeOfParallelism = ConnectingAtOnce, CancellationToken = cancellationToken };
-            await Parallel.ForAsync(0, size, options, async (user, stop) => (crowd._sockets[user], crowd._inboxes[user]) = await join(user, AddressOf(user), stop));
+            await crowd.ConnectAsync(ConnectingAtOnce, cancellationToken);
         }
         catch
         {
@@ -42,6 +46,32 @@ internal sealed class Crowd : IAsyncDisposable
         crowd._pinging = crowd.PingAsync();
         return crowd;
     }
+
+    /// <summary>Everybody's connection ends at once, without a word.</summary>
+    public async Task CutAsync()
+    {
+        _isAway = true;
+        foreach (var socket in _sockets)
+            await socket.DisposeAsync();
+    }
+
+    /// <summary>Those who were cut off come back all at once, each with what it has as its cursor.</summary>
+    public async Task ReturnAsync(CancellationToken cancellationToken)
+    {
+        await ConnectAsync(ReturningAtOnce, cancellationToken);
+        _isAway = false;
+    }
+
+    public void StartGaps(long now)
+    {
+        foreach (var inbox in _inboxes)
+            inbox.StartGaps(now);
+    }
+
+    public long LongestGap() => _inboxes.Max(inbox => inbox.LongestGap);
+
+    /// <summary>Messages that were acknowledged and not received, over all users.</summary>
+    public long CountMissing(Ledger ledger) => _inboxes.Sum(inbox => Math.Max(0, ledger.ExpectedBy(inbox.User).Events - inbox.Tally.Events));
 
     /// <summary>Waits until everybody has received what the ledger says, each event once, in order.</summary>
     /// <exception cref="BenchException">Something is missing after the patience, came twice, or came out of order.</exception>
@@ -68,6 +98,12 @@ internal sealed class Crowd : IAsyncDisposable
         _closing.Dispose();
     }
 
+    private Task ConnectAsync(int atOnce, CancellationToken cancellationToken)
+    {
+        var options = new ParallelOptions { MaxDegreeOfParallelism = atOnce, CancellationToken = cancellationToken };
+        return Parallel.ForAsync(0, Size, options, async (user, stop) => _sockets[user] = await _join(_inboxes[user], AddressOf(user), stop));
+    }
+
     private static string Describe(Inbox inbox, Ledger ledger)
     {
         var expected = ledger.ExpectedBy(inbox.User).Events;
@@ -82,13 +118,17 @@ internal sealed class Crowd : IAsyncDisposable
         while (!_closing.IsCancellationRequested)
         {
             await Clock.DelayAsync(s_pingInterval, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            for (var i = 0; i < Size && !_closing.IsCancellationRequested; i++)
+            for (var i = 0; i < Size && !_closing.IsCancellationRequested && !_isAway; i++)
             {
                 try
                 {
                     await _sockets[i].PingAsync();
                 }
-                catch (System.Net.Sockets.SocketException e)
+                catch (ObjectDisposedException) when (_isAway)
+                {
+                    // It was cut just now.
+                }
+                catch (System.Net.Sockets.SocketException e) when (!_isAway)
                 {
                     _inboxes[i].Fail("A ping could not be sent: " + e.Message);
                 }

@@ -22,17 +22,19 @@ internal sealed class HubSocket : IAsyncDisposable
     private readonly SemaphoreSlim _sending = new(1, 1);
     private TaskCompletionSource<string>? _answer;
     private Task _reading = Task.CompletedTask;
+    private volatile bool _stalled;
     private volatile bool _disposed;
 
     private HubSocket(Inbox inbox) => _inbox = inbox;
 
-    /// <param name="local">The address to connect from: one address has 28,000 ports to the same server.</param>
-    public static async Task<HubSocket> ConnectAsync(IPEndPoint server, IPAddress local, string path, string? token, Inbox inbox, CancellationToken cancellationToken)
+    public static async Task<HubSocket> ConnectAsync(IPEndPoint server, Dial dial, string path, string? token, Inbox inbox, CancellationToken cancellationToken)
     {
         var hub = new HubSocket(inbox);
         try
         {
-            hub._socket.Bind(new IPEndPoint(local, 0));
+            if (dial.IsNarrow)
+                hub.Narrow();
+            hub._socket.Bind(new IPEndPoint(dial.Local, 0));
             await hub._socket.ConnectAsync(server, cancellationToken);
             await hub._socket.SendAsync(WebSocketFrame.EncodeUpgrade(server.ToString(), path, token), cancellationToken);
             await hub.ReadUpgradeAsync(cancellationToken);
@@ -63,6 +65,9 @@ internal sealed class HubSocket : IAsyncDisposable
     /// <summary>SignalR closes a connection that has sent nothing for 30 s.</summary>
     public Task PingAsync() => SendAsync(WebSocketFrame.Text, s_ping);
 
+    /// <summary>Takes nothing more from the socket, without closing it.</summary>
+    public void StopReading() => _stalled = true;
+
     /// <summary>A message, told apart by its type, which SignalR writes first: <c>{"type":N</c>.</summary>
     public void Receive(ReadOnlySpan<byte> message, long now)
     {
@@ -87,7 +92,7 @@ internal sealed class HubSocket : IAsyncDisposable
     {
         try
         {
-            while (!_messages.Closed)
+            while (!_messages.Closed && !_stalled)
             {
                 var count = await _socket.ReceiveAsync(_messages.GetFree(), SocketFlags.None);
                 if (count == 0)
@@ -100,12 +105,22 @@ internal sealed class HubSocket : IAsyncDisposable
                 }
             }
 
-            Fail("The server closed the connection.");
+            if (!_stalled)
+                Fail("The server closed the connection.");
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
             Fail("The connection broke: " + e.Message);
         }
+    }
+
+    // A small window, and small segments, because the server's system sizes its own buffer by them (64 KB each on loopback).
+    private void Narrow()
+    {
+        const int tcp = 6, maxSegment = 2;
+        _socket.ReceiveBufferSize = 4_096;
+        if (OperatingSystem.IsLinux())
+            _socket.SetRawSocketOption(tcp, maxSegment, BitConverter.GetBytes(536));
     }
 
     private void Fail(string reason)

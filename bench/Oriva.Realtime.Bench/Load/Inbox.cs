@@ -7,12 +7,18 @@ internal abstract class Inbox(Arrivals arrivals, int user)
 {
     private Tally _tally;
     private string? _fault;
+    private long _lastAt;
 
     public int User { get; } = user;
 
     public string? Fault => Volatile.Read(ref _fault);
 
     public Tally Tally => _tally;
+
+    /// <summary>Of the times between arrivals, since <see cref="StartGaps"/>.</summary>
+    public long LongestGap { get; private set; }
+
+    public void StartGaps(long now) => (_lastAt, LongestGap) = (now, 0);
 
     public abstract void Receive(ReadOnlySpan<byte> invocation, long now);
 
@@ -22,6 +28,8 @@ internal abstract class Inbox(Arrivals arrivals, int user)
     protected void Count(in Mark mark, long position, long now)
     {
         _tally = _tally.Plus(mark.Number, position);
+        LongestGap = Math.Max(LongestGap, now - _lastAt);
+        _lastAt = now;
         arrivals.Add(mark, now);
     }
 }

@@ -26,6 +26,15 @@ internal sealed record Scale
     /// <summary>Who comes and goes before connections are counted, so that the code for it is compiled.</summary>
     public int WarmUpUsers { get; init; } = 500;
 
+    public int StormUsers { get; init; } = 5_000;
+
+    /// <summary>Events that everybody misses.</summary>
+    public int StormMissed { get; init; } = 200;
+
+    public TimeSpan StormWarmUp { get; init; } = TimeSpan.FromSeconds(5);
+
+    public int StalledInFlight { get; init; } = 4;
+
     /// <summary>Says whether everything works, and nothing about speed.</summary>
     public static Scale Smoke { get; } = new()
     {
@@ -39,8 +48,11 @@ internal sealed record Scale
         IdleUsers = 50,
         IdleTime = TimeSpan.FromSeconds(0.3),
         WarmUpUsers = 10,
+        StormUsers = 25,
+        StormMissed = 20,
+        StormWarmUp = TimeSpan.FromSeconds(0.1),
     };
 
     /// <summary>The same number everywhere.</summary>
-    public Scale WithUsers(int users) => this with { Users = [users], IdleUsers = users };
+    public Scale WithUsers(int users) => this with { Users = [users], IdleUsers = users, StormUsers = users };
 }

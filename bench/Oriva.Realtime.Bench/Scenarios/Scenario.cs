@@ -6,7 +6,7 @@ namespace Oriva.Realtime.Bench.Scenarios;
 /// <param name="FreshEachRound">Each round is on servers of its own, and its cases warm them up themselves; otherwise a scene serves all rounds.</param>
 internal sealed record Scenario(string Name, Func<StageHands, CancellationToken, Task<Scene>> SetAsync, bool FreshEachRound = false)
 {
-    public static readonly string[] Names = ["publish", "unicast", "fanout", "idle"];
+    public static readonly string[] Names = ["publish", "unicast", "fanout", "idle", "storm", "stalled"];
 
     public static IEnumerable<Scenario> Find(string name, Scale scale) => name switch
     {
@@ -14,6 +14,8 @@ internal sealed record Scenario(string Name, Func<StageHands, CancellationToken,
         "unicast" => scale.Users.Select(users => Unicast(scale, users)),
         "fanout" => scale.Users.Select(users => FanOut(scale, users)),
         "idle" => [Idle(scale)],
+        "storm" => [Reconnect(scale)],
+        "stalled" => [Stalled(scale)],
         _ => throw new BenchException($"There is no scenario '{name}', only {string.Join(", ", Names)}."),
     };
 
@@ -53,4 +55,17 @@ internal sealed record Scenario(string Name, Func<StageHands, CancellationToken,
         var stages = await hands.SetAsync(scale.IdleUsers, withCrowd: false, stop);
         return new Scene(stages, [Case.Of("connect and stay", null, stages, new Idling(scale.WarmUpUsers, scale.IdleTime).RunAsync)]);
     }, FreshEachRound: true);
+
+    /// <summary>Users who are cut off, miss something and come back all at once.</summary>
+    private static Scenario Reconnect(Scale scale) => new($"reconnect storm, {scale.StormUsers:N0} connections", async (hands, stop) =>
+    {
+        var stages = await hands.SetAsync(scale.StormUsers, withCrowd: true, stop);
+        return new Scene(stages, [Case.Of($"{scale.StormMissed} events missed", null, stages, new Storm(scale.StormMissed, scale.StormWarmUp).RunAsync)]);
+    }, FreshEachRound: true);
+
+    private static Scenario Stalled(Scale scale) => new($"a stalled reader among {scale.Users[0]:N0}", async (hands, stop) =>
+    {
+        var stages = await hands.SetAsync(scale.Users[0], withCrowd: true, stop);
+        return new Scene(stages, [Case.Of($"fan-out, {scale.StalledInFlight} in flight", null, stages, new StalledReader(scale.StalledInFlight).RunAsync)]);
+    });
 }

@@ -1,4 +1,3 @@
-using System.Net;
 using Oriva.Realtime.Bench.Load;
 
 namespace Oriva.Realtime.Bench.Servers;
@@ -27,11 +26,12 @@ internal sealed class BareTarget(ServerProcess server, int users) : Target(serve
 
     public override void ReadReceipts(ReadOnlySpan<byte> body, Span<long> positions) => positions.Clear();
 
-    protected override async Task<(HubSocket Socket, Inbox Inbox)> JoinAsync(int user, IPAddress local, bool fromStart, CancellationToken cancellationToken)
+    protected override Inbox CreateInbox(int user) => new BareInbox(Arrivals, user);
+
+    protected override async Task<HubSocket> JoinAsync(Inbox inbox, Dial dial, CancellationToken cancellationToken)
     {
-        var inbox = new BareInbox(Arrivals, user);
-        var socket = await HubSocket.ConnectAsync(Address, local, "/hub", token: null, inbox, cancellationToken);
-        await socket.InvokeAsync("Join", $"\"{PublishRequest.UserId(user)}\"", cancellationToken);
-        return (socket, inbox);
+        var socket = await HubSocket.ConnectAsync(Address, dial, "/hub", token: null, inbox, cancellationToken);
+        await socket.InvokeAsync("Join", $"\"{PublishRequest.UserId(inbox.User)}\"", cancellationToken);
+        return socket;
     }
 }

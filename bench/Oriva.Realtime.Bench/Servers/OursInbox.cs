@@ -13,10 +13,17 @@ namespace Oriva.Realtime.Bench.Servers;
 internal sealed class OursInbox(Arrivals arrivals, int user) : Inbox(arrivals, user)
 {
     private readonly List<(byte[] Name, long Position)> _streams = [];
+    private string _epoch = "";
+
+    /// <summary>As <c>Subscribe</c> takes it; null before the first.</summary>
+    public string? Cursor => _streams.Count == 0
+        ? null
+        : JsonSerializer.Serialize(new { epoch = _epoch, streams = _streams.ToDictionary(stream => Encoding.UTF8.GetString(stream.Name), stream => stream.Position) });
 
     /// <summary>Where the streams stand, as <c>Subscribe</c> answered.</summary>
     public void StartAt(JsonElement answer)
     {
+        _epoch = answer.GetProperty("epoch").GetString()!;
         foreach (var stream in answer.GetProperty("streams").EnumerateObject())
             _streams.Add((Encoding.UTF8.GetBytes(stream.Name), stream.Value.GetInt64()));
     }

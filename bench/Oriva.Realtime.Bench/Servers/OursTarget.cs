@@ -1,5 +1,4 @@
 using System.Buffers.Text;
-using System.Net;
 using System.Text.Json;
 using Oriva.Realtime.Bench.Load;
 
@@ -26,7 +25,7 @@ internal sealed class OursTarget : Target
     {
         _postgres = postgres;
         _tokens = tokens;
-        _userTokens = [.. Enumerable.Range(0, users).Select(user => tokens.Sign(PublishRequest.UserId(user)))];
+        _userTokens = [.. Enumerable.Range(0, users + 1).Select(user => tokens.Sign(PublishRequest.UserId(user)))];
         _http = new HttpClient { BaseAddress = new Uri($"http://{server.Address}") };
     }
 
@@ -81,17 +80,25 @@ internal sealed class OursTarget : Target
             await _postgres.DisposeAsync();
     }
 
-    protected override async Task<(HubSocket Socket, Inbox Inbox)> JoinAsync(int user, IPAddress local, bool fromStart, CancellationToken cancellationToken)
+    protected override Inbox CreateInbox(int user) => new OursInbox(Arrivals, user);
+
+    protected override async Task<HubSocket> JoinAsync(Inbox inbox, Dial dial, CancellationToken cancellationToken)
     {
-        var inbox = new OursInbox(Arrivals, user);
-        var socket = await HubSocket.ConnectAsync(Address, local, "/hubs/realtime", _userTokens[user], inbox, cancellationToken);
+        var ours = (OursInbox)inbox;
+        var socket = await HubSocket.ConnectAsync(Address, dial, "/hubs/realtime", _userTokens[inbox.User], inbox, cancellationToken);
+        if (ours.Cursor is { } cursor)
+        {
+            var resumed = await socket.InvokeAsync("Subscribe", $$"""{"app":"{{App}}","cursor":{{cursor}}}""", cancellationToken);
+            return resumed.GetProperty("reset").GetBoolean() ? throw new BenchException("A cursor was not honoured.") : socket;
+        }
+
         // Nothing is published meanwhile, so without a replay nothing comes before the answer; with one, every stream starts at 0 anyway.
-        if (fromStart)
-            inbox.StartAt(JsonElement.Parse($$"""{ "streams": { "{{App}}": 0, "{{App}}/users/{{PublishRequest.UserId(user)}}": 0 } }"""));
-        var answer = await socket.InvokeAsync("Subscribe", $$"""{"app":"{{App}}","from":"{{(fromStart ? "start" : "now")}}"}""", cancellationToken);
-        if (!fromStart)
-            inbox.StartAt(answer);
-        return (socket, inbox);
+        if (dial.FromStart)
+            ours.StartAt(JsonElement.Parse($$"""{ "epoch": "", "streams": { "{{App}}": 0, "{{App}}/users/{{PublishRequest.UserId(inbox.User)}}": 0 } }"""));
+        var answer = await socket.InvokeAsync("Subscribe", $$"""{"app":"{{App}}","from":"{{(dial.FromStart ? "start" : "now")}}"}""", cancellationToken);
+        if (!dial.FromStart)
+            ours.StartAt(answer);
+        return socket;
     }
 
     private async Task PrepareAsync(CancellationToken cancellationToken)

@@ -21,6 +21,8 @@ internal abstract class Target(ServerProcess server, int users) : IAsyncDisposab
 
     public int Users { get; } = users;
 
+    public int StalledUser => Users;
+
     public Ledger Ledger { get; } = new(users);
 
     public Arrivals Arrivals { get; } = new();
@@ -29,7 +31,15 @@ internal abstract class Target(ServerProcess server, int users) : IAsyncDisposab
 
     /// <param name="fromStart">The crowd first gets everything that is kept.</param>
     public Task<Crowd> GatherAsync(int users, bool fromStart, CancellationToken cancellationToken) =>
-        Crowd.GatherAsync(users, (user, local, stop) => JoinAsync(user, local, fromStart, stop), cancellationToken);
+        Crowd.GatherAsync([.. Enumerable.Range(0, users).Select(CreateInbox)], (inbox, local, stop) => JoinAsync(inbox, new Dial(local, fromStart), stop), cancellationToken);
+
+    /// <summary>Somebody who is not of the crowd, has joined, and reads no more.</summary>
+    public async Task<HubSocket> JoinStalledAsync(CancellationToken cancellationToken)
+    {
+        var socket = await JoinAsync(CreateInbox(StalledUser), new Dial(IPAddress.Loopback, IsNarrow: true), cancellationToken);
+        socket.StopReading();
+        return socket;
+    }
 
     /// <param name="events">More than one: an array.</param>
     public abstract PublishRequest BuildPublish(Audience audience, int events);
@@ -43,7 +53,10 @@ internal abstract class Target(ServerProcess server, int users) : IAsyncDisposab
         GC.SuppressFinalize(this);
     }
 
-    protected abstract Task<(HubSocket Socket, Inbox Inbox)> JoinAsync(int user, IPAddress local, bool fromStart, CancellationToken cancellationToken);
+    protected abstract Inbox CreateInbox(int user);
+
+    /// <summary>Connects and subscribes; somebody who was there before continues where the inbox stands.</summary>
+    protected abstract Task<HubSocket> JoinAsync(Inbox inbox, Dial dial, CancellationToken cancellationToken);
 
     protected static string Draft(Audience audience)
     {
