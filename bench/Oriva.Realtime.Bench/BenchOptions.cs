@@ -1,4 +1,5 @@
 using System.Globalization;
+using Oriva.Realtime.Bench.Databases;
 using Oriva.Realtime.Bench.Scenarios;
 using Oriva.Realtime.Bench.Servers;
 
@@ -14,13 +15,14 @@ internal sealed record BenchOptions
           smoke              the same, tiny: says that everything works, nothing about speed
           bare --urls URLS   only the bare hub
 
-          --scenario NAMES   of publish, unicast, fanout, idle, storm, stalled; all
+          --scenario NAMES   of publish, append, unicast, fanout, idle, storm, stalled; all
           --case TEXT        only cases with this in their title, such as "256 in flight"
           --rounds N         measured rounds of each case; 5
           --seconds N        length of a round; 5
           --warm-up N        seconds of load on each case before the first round, repeated while the server still gets faster; 3
           --users N          connections, in every scenario; 1,000 and 10,000
-          --postgres "…"     ours on a fresh database of this server, which is dropped afterwards; SQLite
+          --postgres "…"     a server for fresh databases, which are dropped afterwards
+          --stores NAMES     what ours keeps its events in, of sqlite, postgres; postgres where --postgres is given, otherwise sqlite
           --servers NAMES    of ours, bare; both
           --write            write bench/RESULTS.md
         """;
@@ -42,6 +44,8 @@ internal sealed record BenchOptions
     public int MostWarmUps { get; init; } = 6;
 
     public string? Postgres { get; init; }
+
+    public IReadOnlyList<Store> Stores { get; init; } = [];
 
     public IReadOnlyList<string> Servers { get; init; } = s_knownServers;
 
@@ -68,6 +72,7 @@ internal sealed record BenchOptions
                 "--warm-up" => options with { WarmUp = TimeSpan.FromSeconds(Number(value)) },
                 "--users" => options with { Scale = options.Scale.WithUsers((int)Number(value)) },
                 "--postgres" => options with { Postgres = value },
+                "--stores" => options with { Stores = [.. Split(value, Store.Sqlite.Key, Store.Postgres.Key).Select(Store.Find)] },
                 "--servers" => options with { Servers = Split(value, s_knownServers) },
                 "--write" => options with { Write = true },
                 var unknown => throw new BenchException($"'{unknown}' is not known.{Environment.NewLine}{Usage}"),
@@ -76,7 +81,9 @@ internal sealed record BenchOptions
                 i++;
         }
 
-        return options;
+        if (options.Stores.Count == 0)
+            options = options with { Stores = [options.Postgres is null ? Store.Sqlite : Store.Postgres] };
+        return options.Stores.Contains(Store.Postgres) && options.Postgres is null ? throw new BenchException("--stores postgres needs --postgres.") : options;
     }
 
     private static string[] Split(string value, params string[] known)

@@ -62,7 +62,7 @@ internal static class Program
         if (!options.Write)
             return;
         var command = "dotnet run -c Release --project bench/Oriva.Realtime.Bench -- " + string.Join(' ', args.Select(arg => arg.Contains(' ', StringComparison.Ordinal) ? "\"…\"" : arg));
-        var path = await ResultsFile.WriteAsync(run.Results, command, run.Store, load, cancellationToken);
+        var path = await ResultsFile.WriteAsync(run.Results, command, run.Stores, load, cancellationToken);
         AnsiConsole.MarkupLineInterpolated($"Wrote {path}");
     }
 

@@ -50,6 +50,9 @@ internal sealed class BareHub : Hub
 
     public static string GroupOf(string user) => "user:" + user;
 
+    /// <summary>As the posts are: not awaited.</summary>
+    public void Publish(string user, JsonElement message) => _ = Clients.Group(GroupOf(user)).SendAsync("event", message);
+
     /// <summary>Called by the client, because the handshake is answered before <see cref="Hub.OnConnectedAsync"/> has run: the answer to this says that sends arrive.</summary>
     public async Task Join(string user)
     {

@@ -20,7 +20,7 @@ internal sealed class HubSocket : IAsyncDisposable
 
     // Sends are few (set-up, pings) but may meet.
     private readonly SemaphoreSlim _sending = new(1, 1);
-    private TaskCompletionSource<string>? _answer;
+    private TaskCompletionSource<byte[]>? _answer;
     private Task _reading = Task.CompletedTask;
     private volatile bool _stalled;
     private volatile bool _disposed;
@@ -38,7 +38,7 @@ internal sealed class HubSocket : IAsyncDisposable
             await hub._socket.ConnectAsync(server, cancellationToken);
             await hub._socket.SendAsync(WebSocketFrame.EncodeUpgrade(server.ToString(), path, token), cancellationToken);
             await hub.ReadUpgradeAsync(cancellationToken);
-            hub._answer = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+            hub._answer = new TaskCompletionSource<byte[]>(TaskCreationOptions.RunContinuationsAsynchronously);
             hub._reading = hub.ReadAsync();
             await hub.SendAsync("{\"protocol\":\"json\",\"version\":1}");
             await hub.AnswerAsync(cancellationToken);
@@ -54,12 +54,29 @@ internal sealed class HubSocket : IAsyncDisposable
     /// <summary>Calls a hub method and waits for its result. One call at a time.</summary>
     public async Task<JsonElement> InvokeAsync(string method, string arguments, CancellationToken cancellationToken)
     {
-        _answer = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _answer = new TaskCompletionSource<byte[]>(TaskCreationOptions.RunContinuationsAsynchronously);
         await SendAsync($$"""{"type":1,"invocationId":"1","target":"{{method}}","arguments":[{{arguments}}]}""");
         var answer = JsonElement.Parse(await AnswerAsync(cancellationToken));
         return answer.TryGetProperty("error", out var error)
             ? throw new BenchException($"{method} was refused: {error.GetString()}")
             : answer.TryGetProperty("result", out var result) ? result : default;
+    }
+
+    /// <summary>Sends an invocation that is encoded already, and waits for its completion. One at a time, and nothing else is sent meanwhile.</summary>
+    public async ValueTask<byte[]> AskAsync(ReadOnlyMemory<byte> frame)
+    {
+        // Continues on the thread that reads: the next may leave at once.
+        var answer = new TaskCompletionSource<byte[]>();
+        _answer = answer;
+        await _socket.SendAsync(frame, SocketFlags.None);
+        return await answer.Task;
+    }
+
+    /// <summary>Without waiting for the reading to end, which may be what is calling.</summary>
+    public void Close()
+    {
+        _disposed = true;
+        _socket.Dispose();
     }
 
     /// <summary>SignalR closes a connection that has sent nothing for 30 s.</summary>
@@ -77,13 +94,12 @@ internal sealed class HubSocket : IAsyncDisposable
         else if (type == '7')
             _inbox.Fail("The server closed the connection: " + Encoding.UTF8.GetString(message));
         else if (type is 0 or (byte)'3')
-            _answer?.TrySetResult(Encoding.UTF8.GetString(message));
+            _answer?.TrySetResult(message.ToArray());
     }
 
     public async ValueTask DisposeAsync()
     {
-        _disposed = true;
-        _socket.Dispose();
+        Close();
         await _reading;
         _sending.Dispose();
     }
@@ -130,7 +146,7 @@ internal sealed class HubSocket : IAsyncDisposable
         _answer?.TrySetException(new BenchException(reason));
     }
 
-    private Task<string> AnswerAsync(CancellationToken cancellationToken) => _answer!.Task.WaitAsync(s_patience, cancellationToken);
+    private Task<byte[]> AnswerAsync(CancellationToken cancellationToken) => _answer!.Task.WaitAsync(s_patience, cancellationToken);
 
     private Task SendAsync(string message) => SendAsync(WebSocketFrame.Text, Encoding.UTF8.GetBytes(message + "\u001e"));
 

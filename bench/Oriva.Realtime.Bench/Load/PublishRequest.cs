@@ -36,6 +36,10 @@ internal sealed class PublishRequest
         $"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\n"
         + (token is null ? "" : $"Authorization: Bearer {token}\r\n") + "\r\n" + body));
 
+    /// <summary>An invocation in a frame that is masked with zeros, so that it can be written to like a request.</summary>
+    public static PublishRequest Invoke(string method, string arguments) => new(WebSocketFrame.Encode(WebSocketFrame.Text,
+        Encoding.ASCII.GetBytes($$"""{"type":1,"invocationId":"1","target":"{{method}}","arguments":[{{arguments}}]}""" + "\u001e"), isWritable: true));
+
     public PublishRequest Copy() => new([.. _bytes], _userOffsets, _markOffsets);
 
     public static string UserId(int user) => "u" + user.ToString("D5", CultureInfo.InvariantCulture);

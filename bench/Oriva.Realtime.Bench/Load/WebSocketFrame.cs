@@ -12,7 +12,8 @@ internal static class WebSocketFrame
     private const byte Final = 0x80, Masked = 0x80;
     private const int MediumLength = 126;
 
-    public static byte[] Encode(byte opcode, ReadOnlySpan<byte> payload)
+    /// <param name="isWritable">Masked with zeros, so that the payload stands in the frame as it is.</param>
+    public static byte[] Encode(byte opcode, ReadOnlySpan<byte> payload, bool isWritable = false)
     {
         if (payload.Length > ushort.MaxValue)
             throw new ArgumentException("The bench sends no frame of more than 64 KB.", nameof(payload));
@@ -23,7 +24,8 @@ internal static class WebSocketFrame
         if (extended > 0)
             BinaryPrimitives.WriteUInt16BigEndian(frame.AsSpan(2), (ushort)payload.Length);
         var mask = frame.AsSpan(2 + extended, 4);
-        RandomNumberGenerator.Fill(mask);
+        if (!isWritable)
+            RandomNumberGenerator.Fill(mask);
         var masked = frame.AsSpan(2 + extended + 4);
         for (var i = 0; i < payload.Length; i++)
             masked[i] = (byte)(payload[i] ^ mask[i & 3]);

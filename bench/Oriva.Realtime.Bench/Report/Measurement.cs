@@ -18,6 +18,10 @@ internal sealed record Measurement(IReadOnlyList<Figure> Figures)
         new("client CPU", "µs", clientCpu.TotalMicroseconds / Math.Max(1, count)),
     ]);
 
+    /// <param name="latency">Of a commit, or of what waits for one.</param>
+    public static Measurement OfAppends(long rows, TimeSpan elapsed, Histogram latency) => new(
+        [Figure.Rate(rows / elapsed.TotalSeconds), Figure.Latency(Figure.P50Name, latency.At(0.5)), Figure.Latency(Figure.P99Name, latency.At(0.99))]);
+
     public double? Find(string name) => Figures.FirstOrDefault(figure => figure.Name == name)?.Value;
 
     public Measurement With(Figure figure) => new([.. Figures, figure]);

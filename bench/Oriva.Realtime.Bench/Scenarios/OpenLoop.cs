@@ -9,7 +9,7 @@ internal sealed record OpenLoop(Audience Audience, int PerSecond, int Connection
     public async Task<Measurement> RunAsync(Stage stage, TimeSpan duration, CancellationToken cancellationToken)
     {
         var target = stage.Target;
-        var publishers = await Publisher.ConnectAsync(target, Audience, events: 1, Connections, cancellationToken);
+        var publishers = await Publisher.ConnectAsync(target, Audience, events: 1, Connections, Route.Post, cancellationToken);
         var latency = new Histogram();
         (target.Arrivals.Latency, target.Arrivals.Slots) = (latency, null);
 

@@ -6,28 +6,27 @@ namespace Oriva.Realtime.Bench.Scenarios;
 /// <summary>One publisher: a connection and a request that it sends again and again, to one user after another or to everyone.</summary>
 internal sealed class Publisher : IDisposable
 {
-    private readonly HttpPublisher _http = new();
+    private readonly IPublishLine _line;
     private readonly Target _target;
     private readonly Audience _audience;
     private readonly PublishRequest _request;
     private readonly uint[] _numbers;
     private readonly long[] _positions;
 
-    private Publisher(Target target, Audience audience, PublishRequest request)
+    private Publisher(IPublishLine line, Target target, Audience audience, PublishRequest request)
     {
-        (_target, _audience, _request) = (target, audience, request);
+        (_line, _target, _audience, _request) = (line, target, audience, request);
         _numbers = new uint[request.Events];
         _positions = new long[request.Events];
     }
 
-    public static async Task<Publisher[]> ConnectAsync(Target target, Audience audience, int events, int count, CancellationToken cancellationToken)
+    public static async Task<Publisher[]> ConnectAsync(Target target, Audience audience, int events, int count, Route route, CancellationToken cancellationToken)
     {
-        var request = target.BuildPublish(audience, events);
+        var request = target.BuildPublish(audience, events, route);
         var publishers = new Publisher[count];
         for (var i = 0; i < count; i++)
         {
-            publishers[i] = new Publisher(target, audience, request.Copy());
-            await publishers[i]._http.ConnectAsync(target.Address, cancellationToken);
+            publishers[i] = new Publisher(await target.ConnectPublisherAsync(route, cancellationToken), target, audience, request.Copy());
         }
 
         return publishers;
@@ -43,15 +42,14 @@ internal sealed class Publisher : IDisposable
             _request.Write(i, UserOf(_numbers[i]), new Mark(dueAt, slot, _numbers[i]));
         }
 
-        var status = await _http.SendAsync(_request.Bytes);
-        if (status is < 200 or > 299)
-            throw new BenchException($"{_target.Name} answered {status} to a publish: {System.Text.Encoding.UTF8.GetString(_http.Body)}");
-        _target.ReadReceipts(_http.Body, _positions);
+        if (!await _line.PublishAsync(_request.Bytes))
+            throw new BenchException($"{_target.Name} refused a publish: {System.Text.Encoding.UTF8.GetString(_line.Answer)}");
+        _target.ReadReceipts(_line.Answer, _positions);
         for (var i = 0; i < _numbers.Length; i++)
             _target.Ledger.Acknowledge(_audience == Audience.User ? UserOf(_numbers[i]) : null, _numbers[i], _positions[i]);
     }
 
-    public void Dispose() => _http.Dispose();
+    public void Dispose() => _line.Dispose();
 
     private int UserOf(uint number) => (int)(number % (uint)_target.Users);
 }

@@ -14,7 +14,7 @@ internal sealed class Run(BenchOptions options, IAnsiConsole console)
     public Results Results { get; } = new();
 
     /// <summary>What ours kept its events in.</summary>
-    public string Store { get; private set; } = "";
+    public string Stores { get; private set; } = "";
 
     public async Task GoAsync(CancellationToken cancellationToken)
     {
@@ -24,7 +24,7 @@ internal sealed class Run(BenchOptions options, IAnsiConsole console)
             var hands = new StageHands(options, folder.FullName);
             foreach (var scenario in options.Scenarios.SelectMany(name => Scenario.Find(name, options.Scale)))
                 await MeasureAsync(scenario, hands, cancellationToken);
-            Store = hands.Store;
+            Stores = hands.Stores;
         }
         finally
         {
@@ -38,33 +38,44 @@ internal sealed class Run(BenchOptions options, IAnsiConsole console)
         for (var i = 1; i <= scenes; i++)
         {
             console.MarkupLineInterpolated($"[bold]{scenario.Name}[/]: starting servers, connecting users");
-            await using var scene = await scenario.SetAsync(hands, cancellationToken);
             try
             {
-                if (scenario.FreshEachRound)
-                    await MeasureAsync(scenario, scene, i, cancellationToken);
-                else
-                    await MeasureAsync(scenario, scene, cancellationToken);
+                await MeasureAsync(scenario, await scenario.SetAsync(hands, cancellationToken), i, cancellationToken);
             }
-            catch (Exception e) when (e is not OperationCanceledException)
+            finally
             {
-                foreach (var log in scene.ReadLogs())
-                    console.WriteLine(log);
-                throw;
+                await hands.ClearAsync();
             }
         }
     }
 
-    private async Task MeasureAsync(Scenario scenario, Scene scene, CancellationToken cancellationToken)
+    private async Task MeasureAsync(Scenario scenario, Scene scene, int round, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (scenario.FreshEachRound)
+                await MeasureRoundAsync(scenario, scene, round, cancellationToken);
+            else
+                await MeasureRoundsAsync(scenario, scene, cancellationToken);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            foreach (var log in scene.ReadLogs())
+                console.WriteLine(log);
+            throw;
+        }
+    }
+
+    private async Task MeasureRoundsAsync(Scenario scenario, Scene scene, CancellationToken cancellationToken)
     {
         foreach (var entry in Chosen(scene).SelectMany(one => one.Entries))
             await WarmUpAsync(entry, cancellationToken);
         for (var round = 1; round <= options.Rounds; round++)
-            await MeasureAsync(scenario, scene, round, cancellationToken);
+            await MeasureRoundAsync(scenario, scene, round, cancellationToken);
         await scene.VerifyAsync(cancellationToken);
     }
 
-    private async Task MeasureAsync(Scenario scenario, Scene scene, int round, CancellationToken cancellationToken)
+    private async Task MeasureRoundAsync(Scenario scenario, Scene scene, int round, CancellationToken cancellationToken)
     {
         foreach (var one in Chosen(scene))
         {
@@ -82,17 +93,18 @@ internal sealed class Run(BenchOptions options, IAnsiConsole console)
     private IEnumerable<Case> Chosen(Scene scene) => scene.Cases.Where(one => one.Title.Contains(options.Case, StringComparison.Ordinal));
 
     /// <summary>
-    /// Until the server's CPU for each event no longer falls. Cold, the JIT takes a third of it, and on a busy machine its tiers come late; time alone would not tell.
+    /// Until the server's CPU for each event (or the time for it, where nobody else is measured) no longer falls. Cold, the JIT takes a third of it, and on a busy machine its tiers come late; time alone would not tell.
     /// </summary>
     private async Task WarmUpAsync(Entry entry, CancellationToken cancellationToken)
     {
         var before = double.MaxValue;
         for (var i = 0; i < options.MostWarmUps; i++)
         {
-            var cpu = (await entry.Measure(options.WarmUp, cancellationToken))?.Find(Figure.ServerCpuName);
-            if (cpu is null || cpu > before * StillFalling)
+            var measured = await entry.Measure(options.WarmUp, cancellationToken);
+            var cost = measured?.Find(Figure.ServerCpuName) ?? 1 / measured?.Find(Figure.RateName);
+            if (cost is null || cost > before * StillFalling)
                 return;
-            before = cpu.Value;
+            before = cost.Value;
         }
     }
 }

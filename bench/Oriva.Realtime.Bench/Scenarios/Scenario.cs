@@ -1,3 +1,4 @@
+using Oriva.Realtime.Bench.Databases;
 using Oriva.Realtime.Bench.Load;
 
 namespace Oriva.Realtime.Bench.Scenarios;
@@ -6,11 +7,12 @@ namespace Oriva.Realtime.Bench.Scenarios;
 /// <param name="FreshEachRound">Each round is on servers of its own, and its cases warm them up themselves; otherwise a scene serves all rounds.</param>
 internal sealed record Scenario(string Name, Func<StageHands, CancellationToken, Task<Scene>> SetAsync, bool FreshEachRound = false)
 {
-    public static readonly string[] Names = ["publish", "unicast", "fanout", "idle", "storm", "stalled"];
+    public static readonly string[] Names = ["publish", "append", "unicast", "fanout", "idle", "storm", "stalled"];
 
     public static IEnumerable<Scenario> Find(string name, Scale scale) => name switch
     {
         "publish" => [Publish(scale)],
+        "append" => [Append()],
         "unicast" => scale.Users.Select(users => Unicast(scale, users)),
         "fanout" => scale.Users.Select(users => FanOut(scale, users)),
         "idle" => [Idle(scale)],
@@ -19,15 +21,39 @@ internal sealed record Scenario(string Name, Func<StageHands, CancellationToken,
         _ => throw new BenchException($"There is no scenario '{name}', only {string.Join(", ", Names)}."),
     };
 
-    /// <summary>HTTP until the receipt. The bare hub parses the same posts and sends to groups without members.</summary>
+    /// <summary>Until the receipt. The bare hub parses the same and sends to groups without members.</summary>
     private static Scenario Publish(Scale scale) => new("publish", async (hands, stop) =>
     {
+        var ceiling = await Ceiling.OpenAsync(hands, stop);
         var stages = await hands.SetAsync(scale.Users[0], withCrowd: false, stop);
         return new Scene(stages,
         [
-            .. scale.PublishInFlight.Select(inFlight => Case.Of($"1 event a POST, {inFlight} in flight", null, stages, new ClosedLoop(Audience.User, inFlight).RunAsync)),
-            Case.Of($"{scale.BatchEvents} events a POST, {scale.BatchesInFlight} in flight", null, stages, new ClosedLoop(Audience.User, scale.BatchesInFlight, scale.BatchEvents).RunAsync),
+            ceiling.Measure(),
+            .. scale.PublishInFlight.Select(inFlight => Of($"1 event a POST, {inFlight} in flight", stages, new ClosedLoop(Audience.User, inFlight))),
+            Of($"{scale.BatchEvents} events a POST, {scale.BatchesInFlight} in flight", stages, new ClosedLoop(Audience.User, scale.BatchesInFlight, scale.BatchEvents)),
+            .. scale.PublishInFlight.Select(inFlight => Of(
+                $"1 event a hub call, {inFlight} in flight", stages.Where(stage => stage.Target.HasHubPublish), new ClosedLoop(Audience.User, inFlight, Route: Route.Hub))),
         ]);
+
+        Case Of(string title, IEnumerable<Stage> those, ClosedLoop load) =>
+            Case.Of(title, null, those, async (stage, duration, stopping) => ceiling.Compare(stage, await load.RunAsync(stage, duration, stopping)));
+    });
+
+    /// <summary>The writer of the log in this process, beside what the database takes of the same rows.</summary>
+    private static Scenario Append() => new("append", async (hands, stop) =>
+    {
+        var cases = new List<Case>();
+        foreach (var store in hands.StoreKinds)
+        {
+            var (log, raw) = (await hands.OpenLogAsync(store, stop), await hands.OpenRawAsync(store, stop));
+            cases.Add(new Case($"{store.Name}, {RawDatabase.RowsPerTransaction} rows a transaction, 1,000 streams", null,
+            [
+                new("Oriva's log, in process", false, async (duration, stopping) => await log.RunAsync(duration, stopping)),
+                new(raw.Name, true, async (duration, stopping) => await raw.RunAsync(duration, stopping)),
+            ]));
+        }
+
+        return new Scene([], cases);
     });
 
     /// <summary>From the publish to its arrival at one of many users.</summary>

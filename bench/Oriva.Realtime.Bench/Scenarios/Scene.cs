@@ -16,7 +16,7 @@ internal sealed record Case(string Title, double? At, IReadOnlyList<Entry> Entri
 }
 
 /// <summary>Cases that are measured on the same servers with the same users connected.</summary>
-internal sealed class Scene(IReadOnlyList<Stage> stages, IReadOnlyList<Case> cases) : IAsyncDisposable
+internal sealed class Scene(IReadOnlyList<Stage> stages, IReadOnlyList<Case> cases)
 {
     public IReadOnlyList<Case> Cases { get; } = cases;
 
@@ -27,11 +27,5 @@ internal sealed class Scene(IReadOnlyList<Stage> stages, IReadOnlyList<Case> cas
     {
         foreach (var stage in stages)
             await stage.VerifyByReplayAsync(cancellationToken);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var stage in stages)
-            await stage.DisposeAsync();
     }
 }

@@ -1,41 +1,78 @@
+using Oriva.Realtime.Bench.Databases;
 using Oriva.Realtime.Bench.Servers;
+using Oriva.Realtime.Core.Storage;
 
 namespace Oriva.Realtime.Bench.Scenarios;
 
-/// <summary>Starts the servers that the command line names, side by side.</summary>
-/// <param name="folder">Of the run; each set of servers has one of its own in it.</param>
+/// <summary>Starts what the command line names, side by side, and clears it all away after a scene, also one that could not be set.</summary>
+/// <param name="folder">Of the run.</param>
 internal sealed class StageHands(BenchOptions options, string folder)
 {
-    private int _sets;
+    private readonly SortedSet<string> _stores = new(StringComparer.Ordinal);
+    private readonly Stack<IAsyncDisposable> _standing = new();
+    private int _folders;
 
     /// <summary>What ours kept its events in.</summary>
-    public string Store { get; private set; } = "nothing stored";
+    public string Stores => string.Join("; ", _stores);
+
+    public IReadOnlyList<Store> StoreKinds => options.Stores;
 
     /// <param name="withCrowd">Users are connected from the start; otherwise they come when a case or the verification wants them.</param>
     public async Task<IReadOnlyList<Stage>> SetAsync(int users, bool withCrowd, CancellationToken cancellationToken)
     {
-        var home = Directory.CreateDirectory(Path.Combine(folder, $"{++_sets}")).FullName;
+        var home = NewFolder();
         var stages = new List<Stage>();
-        try
+        foreach (var server in options.Servers)
         {
-            foreach (var server in options.Servers)
-                stages.Add(await Stage.SetAsync(await StartAsync(server, home, users, cancellationToken), withCrowd, cancellationToken));
-            return stages;
+            foreach (var store in server == OursTarget.Key ? options.Stores : (IEnumerable<Store?>)[null])
+                stages.Add(Keep(await Stage.SetAsync(await StartAsync(server, store, home, users, cancellationToken), withCrowd, cancellationToken)));
         }
-        catch
-        {
-            foreach (var stage in stages)
-                await stage.DisposeAsync();
-            throw;
-        }
+
+        return stages;
     }
 
-    private async Task<Target> StartAsync(string server, string home, int users, CancellationToken cancellationToken)
+    /// <summary>A store without anything of ours over it.</summary>
+    public async Task<RawDatabase> OpenRawAsync(Store store, CancellationToken cancellationToken) => Keep<RawDatabase>(store == Store.Postgres
+        ? await RawPostgres.CreateAsync(Keep(await PostgresDatabase.CreateAsync(options.Postgres!)), cancellationToken)
+        : await RawSqlite.CreateAsync(Path.Combine(NewFolder(), "raw.db"), cancellationToken));
+
+    /// <summary>The log of ours, in this process.</summary>
+    public async Task<OursLog> OpenLogAsync(Store store, CancellationToken cancellationToken)
     {
-        if (server == BareTarget.Key)
+        if (store == Store.Sqlite)
+        {
+            _stores.Add(OursTarget.SqliteDescription);
+            var path = Path.Combine(NewFolder(), "log.db");
+            return Keep(await OursLog.StartAsync(storage => (storage.Provider, storage.SqlitePath) = (StorageProvider.Sqlite, path), cancellationToken));
+        }
+
+        var database = Keep(await PostgresDatabase.CreateAsync(options.Postgres!));
+        _stores.Add(database.Description);
+        return Keep(await OursLog.StartAsync(
+            storage => (storage.Provider, storage.PostgresConnectionString) = (StorageProvider.Postgres, database.ConnectionString), cancellationToken));
+    }
+
+    public async Task ClearAsync()
+    {
+        while (_standing.TryPop(out var last))
+            await last.DisposeAsync();
+    }
+
+    private async Task<Target> StartAsync(string server, Store? store, string home, int users, CancellationToken cancellationToken)
+    {
+        if (store is null)
             return await BareTarget.StartAsync(home, users, cancellationToken);
-        var ours = await OursTarget.StartAsync(home, options.Postgres, users, cancellationToken);
-        Store = ours.Store;
-        return ours;
+        var database = store == Store.Postgres ? Keep(await PostgresDatabase.CreateAsync(options.Postgres!)) : null;
+        _stores.Add(database?.Description ?? OursTarget.SqliteDescription);
+        return await OursTarget.StartAsync(home, database, users, cancellationToken);
+    }
+
+    private string NewFolder() => Directory.CreateDirectory(Path.Combine(folder, $"{++_folders}")).FullName;
+
+    private T Keep<T>(T standing)
+        where T : IAsyncDisposable
+    {
+        _standing.Push(standing);
+        return standing;
     }
 }

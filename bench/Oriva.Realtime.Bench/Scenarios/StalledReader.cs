@@ -39,16 +39,14 @@ internal sealed record StalledReader(int InFlight)
     /// <summary>With events of its own, which the others do not get.</summary>
     private static async Task FillAsync(Target target, CancellationToken cancellationToken)
     {
-        var request = target.BuildPublish(Audience.User, FillEvents);
-        using var http = new HttpPublisher();
-        await http.ConnectAsync(target.Address, cancellationToken);
+        var request = target.BuildPublish(Audience.User, FillEvents, Route.Post);
+        using var line = await target.ConnectPublisherAsync(Route.Post, cancellationToken);
         for (var sent = 0; sent < FillBytes; sent += request.Bytes.Length)
         {
             for (var i = 0; i < FillEvents; i++)
                 request.Write(i, target.StalledUser, new Mark(Clock.Now, Mark.NoSlot, target.NextNumber()));
-            var status = await http.SendAsync(request.Bytes);
-            if (status is < 200 or > 299)
-                throw new BenchException($"{target.Name} answered {status} to a publish for the stalled reader.");
+            if (!await line.PublishAsync(request.Bytes))
+                throw new BenchException($"{target.Name} refused a publish for the stalled reader.");
         }
     }
 }

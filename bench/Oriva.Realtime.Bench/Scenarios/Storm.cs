@@ -16,7 +16,7 @@ internal sealed record Storm(int Missed, TimeSpan WarmUp)
         var rate = (await live.RunAsync(stage, duration, cancellationToken)).Find(Figure.RateName)!.Value;
 
         await crowd.CutAsync();
-        using var publisher = (await Publisher.ConnectAsync(target, Audience.Everyone, events: 1, count: 1, cancellationToken))[0];
+        using var publisher = (await Publisher.ConnectAsync(target, Audience.Everyone, events: 1, count: 1, Route.Post, cancellationToken))[0];
         for (var i = 0; i < Missed; i++)
             await publisher.PublishAsync(Clock.Now, Mark.NoSlot);
 

@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Text.Json;
+using Oriva.Realtime.Bench.Databases;
 using Oriva.Realtime.Bench.Load;
 
 namespace Oriva.Realtime.Bench.Servers;
@@ -11,55 +12,58 @@ internal sealed class OursTarget : Target
 
     public const string App = "bench";
 
+    /// <summary>With what its durability depends on; the hub sets it so.</summary>
+    public const string SqliteDescription = "SQLite, WAL, synchronous FULL";
+
+    private const string HubPath = "/hubs/realtime";
+
     private const string Manifest = $$"""
         { "app": "{{App}}", "name": "Bench", "events": { "bench.message": { "title": "A message of the bench", "publishableBy": ["publishers"] } } }
         """;
 
     private readonly HttpClient _http;
-    private readonly PostgresDatabase? _postgres;
     private readonly Tokens _tokens;
     private readonly string[] _userTokens;
 
-    private OursTarget(ServerProcess server, PostgresDatabase? postgres, Tokens tokens, int users)
+    private OursTarget(ServerProcess server, Store store, Tokens tokens, int users)
         : base(server, users)
     {
-        _postgres = postgres;
+        Store = store;
         _tokens = tokens;
         _userTokens = [.. Enumerable.Range(0, users + 1).Select(user => tokens.Sign(PublishRequest.UserId(user)))];
         _http = new HttpClient { BaseAddress = new Uri($"http://{server.Address}") };
     }
 
-    public override string Name => _postgres is null ? "Oriva on SQLite" : "Oriva on PostgreSQL";
+    public override string Name => $"Oriva on {Store.Name}";
 
     public override bool KeepsEvents => true;
 
-    public string Store => _postgres?.Description ?? "SQLite, WAL, synchronous FULL";
+    public override Store Store { get; }
 
-    /// <param name="postgres">A server on which to make a database; null: SQLite in <paramref name="folder"/>.</param>
-    public static async Task<OursTarget> StartAsync(string folder, string? postgres, int users, CancellationToken cancellationToken)
+    public override bool HasHubPublish => true;
+
+    /// <param name="postgres">Null: SQLite in <paramref name="folder"/>.</param>
+    public static async Task<OursTarget> StartAsync(string folder, PostgresDatabase? postgres, int users, CancellationToken cancellationToken)
     {
-        var database = postgres is null ? null : await PostgresDatabase.CreateAsync(postgres);
-        ServerProcess? server = null;
         var tokens = new Tokens();
+        var store = postgres is null ? Store.Sqlite : Store.Postgres;
+        var server = await ServerProcess.StartAsync("oriva-" + store.Key, [FindHub(), "--urls", "{urls}"], Environment(folder, postgres, tokens), folder, cancellationToken);
+        var target = new OursTarget(server, store, tokens, users);
         try
         {
-            server = await ServerProcess.StartAsync("oriva", [FindHub(), "--urls", "{urls}"], Environment(folder, database, tokens), folder, cancellationToken);
-            var target = new OursTarget(server, database, tokens, users);
             await target.PrepareAsync(cancellationToken);
             return target;
         }
         catch
         {
-            if (server is not null)
-                await server.DisposeAsync();
-            if (database is not null)
-                await database.DisposeAsync();
+            await target.DisposeAsync();
             throw;
         }
     }
 
-    public override PublishRequest BuildPublish(Audience audience, int events) => PublishRequest.Post(
-        Address.ToString(), "/api/v1/events", _tokens.Sign("publisher", "publisher"), events == 1 ? Draft(audience) : Drafts(audience, events));
+    public override PublishRequest BuildPublish(Audience audience, int events, Route route) => route == Route.Hub
+        ? PublishRequest.Invoke("Publish", Draft(audience))
+        : PublishRequest.Post(Address.ToString(), "/api/v1/events", SignPublisher(), events == 1 ? Draft(audience) : Drafts(audience, events));
 
     public override void ReadReceipts(ReadOnlySpan<byte> body, Span<long> positions)
     {
@@ -76,16 +80,17 @@ internal sealed class OursTarget : Target
     {
         _http.Dispose();
         await base.DisposeAsync();
-        if (_postgres is not null)
-            await _postgres.DisposeAsync();
     }
+
+    protected override Task<HubPublisher> ConnectHubPublisherAsync(CancellationToken cancellationToken) =>
+        HubPublisher.ConnectAsync(Address, HubPath, SignPublisher(), cancellationToken);
 
     protected override Inbox CreateInbox(int user) => new OursInbox(Arrivals, user);
 
     protected override async Task<HubSocket> JoinAsync(Inbox inbox, Dial dial, CancellationToken cancellationToken)
     {
         var ours = (OursInbox)inbox;
-        var socket = await HubSocket.ConnectAsync(Address, dial, "/hubs/realtime", _userTokens[inbox.User], inbox, cancellationToken);
+        var socket = await HubSocket.ConnectAsync(Address, dial, HubPath, _userTokens[inbox.User], inbox, cancellationToken);
         if (ours.Cursor is { } cursor)
         {
             var resumed = await socket.InvokeAsync("Subscribe", $$"""{"app":"{{App}}","cursor":{{cursor}}}""", cancellationToken);
@@ -100,6 +105,8 @@ internal sealed class OursTarget : Target
             ours.StartAt(answer);
         return socket;
     }
+
+    private string SignPublisher() => _tokens.Sign("publisher", "publisher");
 
     private async Task PrepareAsync(CancellationToken cancellationToken)
     {
@@ -116,7 +123,10 @@ internal sealed class OursTarget : Target
         {
             ["ASPNETCORE_ENVIRONMENT"] = "Development",
             ["Auth__SymmetricKey"] = tokens.Key,
+            // One publisher does here what many would.
             ["Limits__PublishesPerSecond"] = "0",
+            ["Limits__HubCallsPerSecond"] = "1000000",
+            ["Limits__ConnectionsPerUser"] = "10000",
         };
         if (database is null)
         {

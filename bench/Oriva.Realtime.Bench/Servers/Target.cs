@@ -1,4 +1,5 @@
 using System.Net;
+using Oriva.Realtime.Bench.Databases;
 using Oriva.Realtime.Bench.Load;
 
 namespace Oriva.Realtime.Bench.Servers;
@@ -14,6 +15,12 @@ internal abstract class Target(ServerProcess server, int users) : IAsyncDisposab
 
     /// <summary>Whether what was published can be read again by somebody who was not there.</summary>
     public abstract bool KeepsEvents { get; }
+
+    /// <summary>Null: nothing is stored.</summary>
+    public virtual Store? Store => null;
+
+    /// <summary>Whether events can be published by invoking a hub method, one each.</summary>
+    public virtual bool HasHubPublish => false;
 
     public ServerProcess Server { get; } = server;
 
@@ -42,7 +49,16 @@ internal abstract class Target(ServerProcess server, int users) : IAsyncDisposab
     }
 
     /// <param name="events">More than one: an array.</param>
-    public abstract PublishRequest BuildPublish(Audience audience, int events);
+    public abstract PublishRequest BuildPublish(Audience audience, int events, Route route);
+
+    public async Task<IPublishLine> ConnectPublisherAsync(Route route, CancellationToken cancellationToken)
+    {
+        if (route == Route.Hub)
+            return await ConnectHubPublisherAsync(cancellationToken);
+        var http = new HttpPublisher();
+        await http.ConnectAsync(Address, cancellationToken);
+        return http;
+    }
 
     /// <summary>The positions in an answer to a publish, in the order of its events.</summary>
     public abstract void ReadReceipts(ReadOnlySpan<byte> body, Span<long> positions);
@@ -52,6 +68,8 @@ internal abstract class Target(ServerProcess server, int users) : IAsyncDisposab
         await Server.DisposeAsync();
         GC.SuppressFinalize(this);
     }
+
+    protected virtual Task<HubPublisher> ConnectHubPublisherAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
 
     protected abstract Inbox CreateInbox(int user);
 

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using Npgsql;
 
-namespace Oriva.Realtime.Bench.Servers;
+namespace Oriva.Realtime.Bench.Databases;
 
 /// <summary>A fresh database on a server that somebody else runs, dropped at the end.</summary>
 internal sealed class PostgresDatabase : IAsyncDisposable
