@@ -1,5 +1,6 @@
 using System.Globalization;
 using Oriva.Realtime.Bench.Databases;
+using Oriva.Realtime.Bench.Load;
 using Oriva.Realtime.Bench.Scenarios;
 using Oriva.Realtime.Bench.Servers;
 
@@ -13,7 +14,7 @@ internal sealed record BenchOptions
 
           first              all figures that the options leave
           smoke              the same, tiny: says that everything works, nothing about speed
-          bare --urls URLS   only the bare hub
+          bare --urls URLS   only the bare hub; --redis HOST:PORT, --messagepack
 
           --scenario NAMES   of publish, append, unicast, fanout, idle, storm, stalled; all
           --case TEXT        only cases with this in their title, such as "256 in flight"
@@ -23,11 +24,11 @@ internal sealed record BenchOptions
           --users N          connections, in every scenario; 1,000 and 10,000
           --postgres "…"     a server for fresh databases, which are dropped afterwards
           --stores NAMES     what ours keeps its events in, of sqlite, postgres; postgres where --postgres is given, otherwise sqlite
-          --servers NAMES    of ours, bare; both
+          --servers NAMES    of ours, bare, bare-redis, socketio, socketio-redis; ours, bare
+          --redis HOST:PORT  for those that are named after it
+          --protocol NAMES   of json, messagepack, for unicast and fan-out; json
           --write            write bench/RESULTS.md
         """;
-
-    private static readonly string[] s_knownServers = [OursTarget.Key, BareTarget.Key];
 
     public Scale Scale { get; init; } = new();
 
@@ -47,7 +48,11 @@ internal sealed record BenchOptions
 
     public IReadOnlyList<Store> Stores { get; init; } = [];
 
-    public IReadOnlyList<string> Servers { get; init; } = s_knownServers;
+    public IReadOnlyList<string> Servers { get; init; } = [ServerKeys.Ours, ServerKeys.Bare];
+
+    public string? Redis { get; init; }
+
+    public IReadOnlyList<Dialect> Dialects { get; init; } = [Dialect.Json];
 
     public bool Write { get; init; }
 
@@ -73,7 +78,9 @@ internal sealed record BenchOptions
                 "--users" => options with { Scale = options.Scale.WithUsers((int)Number(value)) },
                 "--postgres" => options with { Postgres = value },
                 "--stores" => options with { Stores = [.. Split(value, Store.Sqlite.Key, Store.Postgres.Key).Select(Store.Find)] },
-                "--servers" => options with { Servers = Split(value, s_knownServers) },
+                "--servers" => options with { Servers = Split(value, ServerKeys.All) },
+                "--redis" => options with { Redis = value },
+                "--protocol" => options with { Dialects = [.. Split(value, "json", "messagepack").Select(name => name == "json" ? Dialect.Json : Dialect.MessagePack)] },
                 "--write" => options with { Write = true },
                 var unknown => throw new BenchException($"'{unknown}' is not known.{Environment.NewLine}{Usage}"),
             };
@@ -83,7 +90,11 @@ internal sealed record BenchOptions
 
         if (options.Stores.Count == 0)
             options = options with { Stores = [options.Postgres is null ? Store.Sqlite : Store.Postgres] };
-        return options.Stores.Contains(Store.Postgres) && options.Postgres is null ? throw new BenchException("--stores postgres needs --postgres.") : options;
+        if (options.Stores.Contains(Store.Postgres) && options.Postgres is null)
+            throw new BenchException("--stores postgres needs --postgres.");
+        if (options.Redis is null && options.Servers.Any(ServerKeys.NeedsRedis))
+            throw new BenchException("Servers with Redis need --redis.");
+        return options;
     }
 
     private static string[] Split(string value, params string[] known)

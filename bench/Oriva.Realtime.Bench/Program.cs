@@ -22,9 +22,9 @@ internal static class Program
             return args.Length == 0 ? 2 : 0;
         }
 
-        if (args is ["bare", "--urls", var urls])
+        if (args is ["bare", "--urls", var urls, .. var bareOptions])
         {
-            await BareServer.RunAsync(urls);
+            await BareServer.RunAsync(urls, bareOptions);
             return 0;
         }
 

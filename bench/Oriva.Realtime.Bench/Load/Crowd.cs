@@ -122,7 +122,7 @@ internal sealed class Crowd : IAsyncDisposable
             {
                 try
                 {
-                    await _sockets[i].PingAsync();
+                    await _sockets[i].KeepAliveAsync();
                 }
                 catch (ObjectDisposedException) when (_isAway)
                 {

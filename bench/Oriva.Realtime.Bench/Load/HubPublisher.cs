@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Oriva.Realtime.Bench.Load;
 
-/// <summary>Publishes by invoking a hub method.</summary>
+/// <summary>Publishes by invoking a hub method, in JSON.</summary>
 internal sealed class HubPublisher : IPublishLine
 {
     private readonly HubSocket _socket;
@@ -13,7 +13,7 @@ internal sealed class HubPublisher : IPublishLine
     public ReadOnlySpan<byte> Answer => _answer;
 
     public static async Task<HubPublisher> ConnectAsync(IPEndPoint server, string path, string? token, CancellationToken cancellationToken) =>
-        new(await HubSocket.ConnectAsync(server, new Dial(IPAddress.Loopback), path, token, new NoInbox(), cancellationToken));
+        new(await HubSocket.ConnectAsync(server, new Dial(IPAddress.Loopback), path, token, Dialect.Json, new NoInbox(), cancellationToken));
 
     public async ValueTask<bool> PublishAsync(ReadOnlyMemory<byte> request)
     {
@@ -26,6 +26,6 @@ internal sealed class HubPublisher : IPublishLine
     /// <summary>A publisher has not subscribed.</summary>
     private sealed class NoInbox() : Inbox(new Arrivals(), user: 0)
     {
-        public override void Receive(ReadOnlySpan<byte> invocation, long now) => Fail("A publisher was sent something.");
+        public override void Receive(ReadOnlySpan<byte> message, long now) => Fail("A publisher was sent something.");
     }
 }

@@ -6,16 +6,16 @@ using System.Text.Json;
 namespace Oriva.Realtime.Bench.Load;
 
 /// <summary>
-/// A SignalR client on a plain socket: JSON over WebSocket without negotiation. It costs the machine a fraction of what the official client does, which
+/// A client on a plain socket: WebSocket without negotiation. It costs the machine a fraction of what the official client does, which
 /// leaves the rest to the server that is measured.
 /// </summary>
 internal sealed class HubSocket : IAsyncDisposable
 {
-    private static readonly byte[] s_ping = "{\"type\":6}\u001e"u8.ToArray();
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(20);
 
     private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-    private readonly MessageBuffer _messages = new();
+    private readonly MessageBuffer _messages;
+    private readonly Dialect _dialect;
     private readonly Inbox _inbox;
 
     // Sends are few (set-up, pings) but may meet.
@@ -25,11 +25,11 @@ internal sealed class HubSocket : IAsyncDisposable
     private volatile bool _stalled;
     private volatile bool _disposed;
 
-    private HubSocket(Inbox inbox) => _inbox = inbox;
+    private HubSocket(Dialect dialect, Inbox inbox) => (_dialect, _inbox, _messages) = (dialect, inbox, new MessageBuffer(dialect));
 
-    public static async Task<HubSocket> ConnectAsync(IPEndPoint server, Dial dial, string path, string? token, Inbox inbox, CancellationToken cancellationToken)
+    public static async Task<HubSocket> ConnectAsync(IPEndPoint server, Dial dial, string path, string? token, Dialect dialect, Inbox inbox, CancellationToken cancellationToken)
     {
-        var hub = new HubSocket(inbox);
+        var hub = new HubSocket(dialect, inbox);
         try
         {
             if (dial.IsNarrow)
@@ -40,7 +40,7 @@ internal sealed class HubSocket : IAsyncDisposable
             await hub.ReadUpgradeAsync(cancellationToken);
             hub._answer = new TaskCompletionSource<byte[]>(TaskCreationOptions.RunContinuationsAsynchronously);
             hub._reading = hub.ReadAsync();
-            await hub.SendAsync("{\"protocol\":\"json\",\"version\":1}");
+            await hub.SendAsync(dialect.Opcode, dialect.Hello);
             await hub.AnswerAsync(cancellationToken);
             return hub;
         }
@@ -55,11 +55,8 @@ internal sealed class HubSocket : IAsyncDisposable
     public async Task<JsonElement> InvokeAsync(string method, string arguments, CancellationToken cancellationToken)
     {
         _answer = new TaskCompletionSource<byte[]>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await SendAsync($$"""{"type":1,"invocationId":"1","target":"{{method}}","arguments":[{{arguments}}]}""");
-        var answer = JsonElement.Parse(await AnswerAsync(cancellationToken));
-        return answer.TryGetProperty("error", out var error)
-            ? throw new BenchException($"{method} was refused: {error.GetString()}")
-            : answer.TryGetProperty("result", out var result) ? result : default;
+        await SendAsync(_dialect.Opcode, _dialect.Invoke(method, arguments));
+        return _dialect.ReadResult(await AnswerAsync(cancellationToken));
     }
 
     /// <summary>Sends an invocation that is encoded already, and waits for its completion. One at a time, and nothing else is sent meanwhile.</summary>
@@ -80,21 +77,30 @@ internal sealed class HubSocket : IAsyncDisposable
     }
 
     /// <summary>SignalR closes a connection that has sent nothing for 30 s.</summary>
-    public Task PingAsync() => SendAsync(WebSocketFrame.Text, s_ping);
+    public Task KeepAliveAsync() => _dialect.KeepAlive is { } keepAlive ? SendAsync(_dialect.Opcode, keepAlive) : Task.CompletedTask;
 
     /// <summary>Takes nothing more from the socket, without closing it.</summary>
     public void StopReading() => _stalled = true;
 
-    /// <summary>A message, told apart by its type, which SignalR writes first: <c>{"type":N</c>.</summary>
     public void Receive(ReadOnlySpan<byte> message, long now)
     {
-        var type = message.StartsWith("{\"type\":"u8) && message.Length > 8 ? message[8] : (byte)0;
-        if (type == '1')
-            _inbox.Receive(message, now);
-        else if (type == '7')
-            _inbox.Fail("The server closed the connection: " + Encoding.UTF8.GetString(message));
-        else if (type is 0 or (byte)'3')
-            _answer?.TrySetResult(message.ToArray());
+        switch (_dialect.KindOf(message))
+        {
+            case MessageKind.Event:
+                _inbox.Receive(message, now);
+                break;
+            case MessageKind.Answer:
+                _answer?.TrySetResult(message.ToArray());
+                break;
+            case MessageKind.Ping:
+                _ = SendAsync(_dialect.Opcode, _dialect.Pong!);
+                break;
+            case MessageKind.Close:
+                _inbox.Fail("The server closed the connection: " + Encoding.UTF8.GetString(message));
+                break;
+            default:
+                break;
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -147,8 +153,6 @@ internal sealed class HubSocket : IAsyncDisposable
     }
 
     private Task<byte[]> AnswerAsync(CancellationToken cancellationToken) => _answer!.Task.WaitAsync(s_patience, cancellationToken);
-
-    private Task SendAsync(string message) => SendAsync(WebSocketFrame.Text, Encoding.UTF8.GetBytes(message + "\u001e"));
 
     private async Task SendAsync(byte opcode, byte[] payload)
     {

@@ -20,7 +20,7 @@ internal abstract class Inbox(Arrivals arrivals, int user)
 
     public void StartGaps(long now) => (_lastAt, LongestGap) = (now, 0);
 
-    public abstract void Receive(ReadOnlySpan<byte> invocation, long now);
+    public abstract void Receive(ReadOnlySpan<byte> message, long now);
 
     /// <summary>Keeps the first fault; the rest follows from it.</summary>
     public void Fail(string reason) => Interlocked.CompareExchange(ref _fault, reason, null);

@@ -5,7 +5,7 @@ namespace Oriva.Realtime.Bench.Load;
 
 /// <summary>
 /// What the bench writes into an event's data and finds again in a frame without parsing its JSON: when the publish was due, which slot waits for it,
-/// and its number. Twenty-eight hexadecimal digits after <c>"mark":"</c>.
+/// and its number. Twenty-eight hexadecimal digits after <see cref="Dialect.MarkPrefix"/>.
 /// </summary>
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct Mark(long DueAt, int Slot, uint Number)
@@ -14,8 +14,6 @@ internal readonly record struct Mark(long DueAt, int Slot, uint Number)
 
     /// <summary>A publish that nobody waits for.</summary>
     public const int NoSlot = 0xFFFF;
-
-    public static ReadOnlySpan<byte> Prefix => "\"mark\":\""u8;
 
     /// <summary>Stands in a template where a mark goes.</summary>
     public static string Placeholder { get; } = new('#', Length);
@@ -31,19 +29,19 @@ internal readonly record struct Mark(long DueAt, int Slot, uint Number)
 
     /// <summary>Finds the first mark.</summary>
     /// <param name="rest">What follows it.</param>
-    public static bool TryRead(ReadOnlySpan<byte> text, out Mark mark, out ReadOnlySpan<byte> rest)
+    public static bool TryRead(ReadOnlySpan<byte> text, ReadOnlySpan<byte> prefix, out Mark mark, out ReadOnlySpan<byte> rest)
     {
-        var found = text.IndexOf(Prefix);
-        if (found < 0 || text.Length < found + Prefix.Length + Length)
+        var found = text.IndexOf(prefix);
+        if (found < 0 || text.Length < found + prefix.Length + Length)
         {
             mark = default;
             rest = default;
             return false;
         }
 
-        var digits = text.Slice(found + Prefix.Length, Length);
+        var digits = text.Slice(found + prefix.Length, Length);
         mark = new Mark((long)Hex(digits[..16]), (int)Hex(digits[16..20]), (uint)Hex(digits[20..]));
-        rest = text[(found + Prefix.Length + Length)..];
+        rest = text[(found + prefix.Length + Length)..];
         return true;
     }
 

@@ -1,13 +1,12 @@
 namespace Oriva.Realtime.Bench.Load;
 
 /// <summary>
-/// Turns what a socket receives into SignalR's JSON messages, each ended by 0x1E. Messages and WebSocket frames are cut independently of each other, so
+/// Turns what a socket receives into messages. Messages and WebSocket frames are cut independently of each other, so
 /// the frames' heads are taken out in place and the texts moved together; most of the time nothing has to move.
 /// </summary>
 /// <remarks>Always <c>_textStart ≤ _textEnd ≤ _rawStart ≤ _rawEnd</c>: first the text of an unfinished message, then bytes that are still framed.</remarks>
-internal sealed class MessageBuffer
+internal sealed class MessageBuffer(Dialect dialect)
 {
-    private const byte Separator = 0x1E;
     private const int InitialSize = 16 * 1024;
 
     private byte[] _buffer = new byte[InitialSize];
@@ -55,11 +54,10 @@ internal sealed class MessageBuffer
         _rawStart += count;
         _frameLeft -= count;
 
-        int length;
-        while ((length = _buffer.AsSpan(scanned, _textEnd - scanned).IndexOf(Separator)) >= 0)
+        while (dialect.TryCut(_buffer.AsSpan(_textStart, _textEnd - _textStart), scanned - _textStart, _frameLeft == 0, out var message, out var end))
         {
-            receiver.Receive(_buffer.AsSpan(_textStart, scanned + length - _textStart), now);
-            _textStart = scanned = scanned + length + 1;
+            receiver.Receive(_buffer.AsSpan(_textStart, _textEnd - _textStart)[message], now);
+            _textStart = scanned = _textStart + end;
         }
     }
 

@@ -37,8 +37,8 @@ internal sealed class PublishRequest
         + (token is null ? "" : $"Authorization: Bearer {token}\r\n") + "\r\n" + body));
 
     /// <summary>An invocation in a frame that is masked with zeros, so that it can be written to like a request.</summary>
-    public static PublishRequest Invoke(string method, string arguments) => new(WebSocketFrame.Encode(WebSocketFrame.Text,
-        Encoding.ASCII.GetBytes($$"""{"type":1,"invocationId":"1","target":"{{method}}","arguments":[{{arguments}}]}""" + "\u001e"), isWritable: true));
+    public static PublishRequest Invoke(string method, string arguments) =>
+        new(WebSocketFrame.Encode(WebSocketFrame.Text, Dialect.Json.Invoke(method, arguments), isWritable: true));
 
     public PublishRequest Copy() => new([.. _bytes], _userOffsets, _markOffsets);
 

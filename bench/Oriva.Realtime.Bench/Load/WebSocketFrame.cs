@@ -7,7 +7,7 @@ namespace Oriva.Realtime.Bench.Load;
 /// <summary>As much of RFC 6455 as a client needs that sends small texts: the upgrade and masked frames.</summary>
 internal static class WebSocketFrame
 {
-    public const byte Text = 0x1, Close = 0x8, Ping = 0x9, Pong = 0xA;
+    public const byte Text = 0x1, Binary = 0x2, Close = 0x8, Ping = 0x9, Pong = 0xA;
 
     private const byte Final = 0x80, Masked = 0x80;
     private const int MediumLength = 126;

@@ -19,7 +19,7 @@ internal static partial class ResultsFile
     /// <param name="store">What ours kept its events in.</param>
     public static async Task<string> WriteAsync(Results results, string command, string store, string loadBefore, CancellationToken cancellationToken)
     {
-        var path = Path.Combine(FindFolder(), "RESULTS.md");
+        var path = Path.Combine(RepositoryFolder.OfBench(), "RESULTS.md");
         var sections = Split(File.Exists(path) ? await File.ReadAllTextAsync(path, cancellationToken) : "");
         foreach (var scenario in results.Scenarios)
         {
@@ -46,15 +46,4 @@ internal static partial class ResultsFile
 
     [GeneratedRegex("^(?=## )", RegexOptions.Multiline | RegexOptions.CultureInvariant, 1_000)]
     private static partial Regex NextSection();
-
-    private static string FindFolder()
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "Oriva.Realtime.sln")))
-                return Path.Combine(folder.FullName, "bench");
-        }
-
-        throw new BenchException("--write needs the repository: Oriva.Realtime.sln is in no folder above the bench.");
-    }
 }

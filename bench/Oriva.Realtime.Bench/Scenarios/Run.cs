@@ -22,7 +22,7 @@ internal sealed class Run(BenchOptions options, IAnsiConsole console)
         try
         {
             var hands = new StageHands(options, folder.FullName);
-            foreach (var scenario in options.Scenarios.SelectMany(name => Scenario.Find(name, options.Scale)))
+            foreach (var scenario in options.Scenarios.SelectMany(name => Scenario.Find(name, options.Scale, options.Dialects)))
                 await MeasureAsync(scenario, hands, cancellationToken);
             Stores = hands.Stores;
         }

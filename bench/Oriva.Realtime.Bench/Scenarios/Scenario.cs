@@ -9,23 +9,25 @@ internal sealed record Scenario(string Name, Func<StageHands, CancellationToken,
 {
     public static readonly string[] Names = ["publish", "append", "unicast", "fanout", "idle", "storm", "stalled"];
 
-    public static IEnumerable<Scenario> Find(string name, Scale scale) => name switch
+    public static IEnumerable<Scenario> Find(string name, Scale scale, IReadOnlyList<Dialect> dialects) => name switch
     {
         "publish" => [Publish(scale)],
         "append" => [Append()],
-        "unicast" => scale.Users.Select(users => Unicast(scale, users)),
-        "fanout" => scale.Users.Select(users => FanOut(scale, users)),
+        "unicast" => from dialect in dialects from users in scale.Users select Unicast(scale, users, dialect),
+        "fanout" => from dialect in dialects from users in scale.Users select FanOut(scale, users, dialect),
         "idle" => [Idle(scale)],
         "storm" => [Reconnect(scale)],
         "stalled" => [Stalled(scale)],
         _ => throw new BenchException($"There is no scenario '{name}', only {string.Join(", ", Names)}."),
     };
 
+    private static string Suffix(Dialect dialect) => dialect == Dialect.Json ? "" : ", " + dialect.Name;
+
     /// <summary>Until the receipt. The bare hub parses the same and sends to groups without members.</summary>
     private static Scenario Publish(Scale scale) => new("publish", async (hands, stop) =>
     {
         var ceiling = await Ceiling.OpenAsync(hands, stop);
-        var stages = await hands.SetAsync(scale.Users[0], withCrowd: false, stop);
+        var stages = await hands.SetAsync(scale.Users[0], withCrowd: false, Dialect.Json, stop);
         return new Scene(stages,
         [
             ceiling.Measure(),
@@ -57,9 +59,9 @@ internal sealed record Scenario(string Name, Func<StageHands, CancellationToken,
     });
 
     /// <summary>From the publish to its arrival at one of many users.</summary>
-    private static Scenario Unicast(Scale scale, int users) => new($"unicast, {users:N0} connections", async (hands, stop) =>
+    private static Scenario Unicast(Scale scale, int users, Dialect dialect) => new($"unicast, {users:N0} connections{Suffix(dialect)}", async (hands, stop) =>
     {
-        var stages = await hands.SetAsync(users, withCrowd: true, stop);
+        var stages = await hands.SetAsync(users, withCrowd: true, dialect, stop);
         return new Scene(stages,
         [
             Case.Of($"1 event a POST, {scale.UnicastInFlight} in flight", null, stages, new ClosedLoop(Audience.User, scale.UnicastInFlight).RunAsync),
@@ -69,29 +71,29 @@ internal sealed record Scenario(string Name, Func<StageHands, CancellationToken,
     });
 
     /// <summary>From the publish to its arrival at all users.</summary>
-    private static Scenario FanOut(Scale scale, int users) => new($"fan-out 1→{users:N0}", async (hands, stop) =>
+    private static Scenario FanOut(Scale scale, int users, Dialect dialect) => new($"fan-out 1→{users:N0}{Suffix(dialect)}", async (hands, stop) =>
     {
-        var stages = await hands.SetAsync(users, withCrowd: true, stop);
+        var stages = await hands.SetAsync(users, withCrowd: true, dialect, stop);
         return new Scene(stages, [.. scale.FanOutInFlight.Select(inFlight => Case.Of($"{inFlight} in flight", inFlight, stages, new ClosedLoop(Audience.Everyone, inFlight).RunAsync))]);
     });
 
     /// <summary>Users who come and then only stay.</summary>
     private static Scenario Idle(Scale scale) => new($"idle, {scale.IdleUsers:N0} connections", async (hands, stop) =>
     {
-        var stages = await hands.SetAsync(scale.IdleUsers, withCrowd: false, stop);
+        var stages = await hands.SetAsync(scale.IdleUsers, withCrowd: false, Dialect.Json, stop);
         return new Scene(stages, [Case.Of("connect and stay", null, stages, new Idling(scale.WarmUpUsers, scale.IdleTime).RunAsync)]);
     }, FreshEachRound: true);
 
     /// <summary>Users who are cut off, miss something and come back all at once.</summary>
     private static Scenario Reconnect(Scale scale) => new($"reconnect storm, {scale.StormUsers:N0} connections", async (hands, stop) =>
     {
-        var stages = await hands.SetAsync(scale.StormUsers, withCrowd: true, stop);
+        var stages = await hands.SetAsync(scale.StormUsers, withCrowd: true, Dialect.Json, stop);
         return new Scene(stages, [Case.Of($"{scale.StormMissed} events missed", null, stages, new Storm(scale.StormMissed, scale.StormWarmUp).RunAsync)]);
     }, FreshEachRound: true);
 
     private static Scenario Stalled(Scale scale) => new($"a stalled reader among {scale.Users[0]:N0}", async (hands, stop) =>
     {
-        var stages = await hands.SetAsync(scale.Users[0], withCrowd: true, stop);
+        var stages = await hands.SetAsync(scale.Users[0], withCrowd: true, Dialect.Json, stop);
         return new Scene(stages, [Case.Of($"fan-out, {scale.StalledInFlight} in flight", null, stages, new StalledReader(scale.StalledInFlight).RunAsync)]);
     });
 }

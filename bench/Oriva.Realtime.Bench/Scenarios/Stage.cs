@@ -14,8 +14,8 @@ internal sealed class Stage(Target target, Crowd? crowd) : IAsyncDisposable
 
     public Crowd? Crowd { get; } = crowd;
 
-    /// <summary>The bare hub is the baseline.</summary>
-    public Entry Enter(Func<TimeSpan, CancellationToken, Task<Measurement?>> measure) => new(Target.Name, Target is BareTarget, measure);
+    /// <summary>Takes part in a case.</summary>
+    public Entry Enter(Func<TimeSpan, CancellationToken, Task<Measurement?>> measure) => new(Target.Name, Target.IsBaseline, measure);
 
     /// <summary>Takes the target over, also when its users cannot connect.</summary>
     public static async Task<Stage> SetAsync(Target target, bool withCrowd, CancellationToken cancellationToken)

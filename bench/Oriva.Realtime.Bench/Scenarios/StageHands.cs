@@ -1,4 +1,5 @@
 using Oriva.Realtime.Bench.Databases;
+using Oriva.Realtime.Bench.Load;
 using Oriva.Realtime.Bench.Servers;
 using Oriva.Realtime.Core.Storage;
 
@@ -18,14 +19,15 @@ internal sealed class StageHands(BenchOptions options, string folder)
     public IReadOnlyList<Store> StoreKinds => options.Stores;
 
     /// <param name="withCrowd">Users are connected from the start; otherwise they come when a case or the verification wants them.</param>
-    public async Task<IReadOnlyList<Stage>> SetAsync(int users, bool withCrowd, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<Stage>> SetAsync(int users, bool withCrowd, Dialect dialect, CancellationToken cancellationToken)
     {
         var home = NewFolder();
         var stages = new List<Stage>();
-        foreach (var server in options.Servers)
+        var servers = options.Servers.Where(server => dialect == Dialect.Json || server is not (ServerKeys.SocketIo or ServerKeys.SocketIoRedis));
+        foreach (var server in servers)
         {
-            foreach (var store in server == OursTarget.Key ? options.Stores : (IEnumerable<Store?>)[null])
-                stages.Add(Keep(await Stage.SetAsync(await StartAsync(server, store, home, users, cancellationToken), withCrowd, cancellationToken)));
+            foreach (var store in server == ServerKeys.Ours ? options.Stores : (IEnumerable<Store?>)[null])
+                stages.Add(Keep(await Stage.SetAsync(await StartAsync(server, store, home, dialect, users, cancellationToken), withCrowd, cancellationToken)));
         }
 
         return stages;
@@ -58,13 +60,21 @@ internal sealed class StageHands(BenchOptions options, string folder)
             await last.DisposeAsync();
     }
 
-    private async Task<Target> StartAsync(string server, Store? store, string home, int users, CancellationToken cancellationToken)
+    private async Task<Target> StartAsync(string server, Store? store, string home, Dialect dialect, int users, CancellationToken cancellationToken)
     {
         if (store is null)
-            return await BareTarget.StartAsync(home, users, cancellationToken);
+        {
+            return server switch
+            {
+                ServerKeys.Bare => await BareTarget.StartAsync(home, redis: null, dialect, users, cancellationToken),
+                ServerKeys.BareRedis => await BareTarget.StartAsync(home, options.Redis, dialect, users, cancellationToken),
+                _ => await SocketIoTarget.StartAsync(home, server == ServerKeys.SocketIoRedis ? options.Redis : null, users, cancellationToken),
+            };
+        }
+
         var database = store == Store.Postgres ? Keep(await PostgresDatabase.CreateAsync(options.Postgres!)) : null;
         _stores.Add(database?.Description ?? OursTarget.SqliteDescription);
-        return await OursTarget.StartAsync(home, database, users, cancellationToken);
+        return await OursTarget.StartAsync(home, database, dialect, users, cancellationToken);
     }
 
     private string NewFolder() => Directory.CreateDirectory(Path.Combine(folder, $"{++_folders}")).FullName;

@@ -2,21 +2,27 @@ using Oriva.Realtime.Bench.Load;
 
 namespace Oriva.Realtime.Bench.Servers;
 
-/// <summary>The bare SignalR hub of this program.</summary>
-internal sealed class BareTarget(ServerProcess server, int users) : Target(server, users)
+/// <summary>The bare SignalR hub of this program, or another server with the same posts.</summary>
+internal class BareTarget(ServerProcess server, string name, Dialect dialect, int users) : Target(server, dialect, users)
 {
-    public const string Key = "bare";
+    public override string Name => name;
 
-    public override string Name => "bare SignalR";
+    public override bool IsBaseline => Name == "bare SignalR";
 
     public override bool KeepsEvents => false;
 
     public override bool HasHubPublish => true;
 
-    public static async Task<BareTarget> StartAsync(string folder, int users, CancellationToken cancellationToken)
+    protected virtual string Path => "/hub";
+
+    /// <param name="redis">HOST:PORT of a backplane; null: none.</param>
+    public static async Task<BareTarget> StartAsync(string folder, string? redis, Dialect dialect, int users, CancellationToken cancellationToken)
     {
-        string[] arguments = [typeof(BareTarget).Assembly.Location, "bare", "--urls", "{urls}"];
-        return new BareTarget(await ServerProcess.StartAsync(Key, arguments, new Dictionary<string, string>(), folder, cancellationToken), users);
+        string[] backplane = redis is null ? [] : ["--redis", redis];
+        string[] protocol = dialect == Dialect.MessagePack ? ["--messagepack"] : [];
+        string[] arguments = [typeof(BareTarget).Assembly.Location, "bare", "--urls", "{urls}", .. backplane, .. protocol];
+        var server = await ServerProcess.StartAsync(redis is null ? ServerKeys.Bare : ServerKeys.BareRedis, "dotnet", arguments, new Dictionary<string, string>(), folder, cancellationToken);
+        return new BareTarget(server, redis is null ? "bare SignalR" : "bare SignalR, Redis", dialect, users);
     }
 
     public override PublishRequest BuildPublish(Audience audience, int events, Route route) => (audience, events) switch
@@ -30,13 +36,13 @@ internal sealed class BareTarget(ServerProcess server, int users) : Target(serve
     public override void ReadReceipts(ReadOnlySpan<byte> body, Span<long> positions) => positions.Clear();
 
     protected override Task<HubPublisher> ConnectHubPublisherAsync(CancellationToken cancellationToken) =>
-        HubPublisher.ConnectAsync(Address, "/hub", token: null, cancellationToken);
+        HubPublisher.ConnectAsync(Address, Path, token: null, cancellationToken);
 
-    protected override Inbox CreateInbox(int user) => new BareInbox(Arrivals, user);
+    protected override Inbox CreateInbox(int user) => new BareInbox(Arrivals, Dialect, user);
 
     protected override async Task<HubSocket> JoinAsync(Inbox inbox, Dial dial, CancellationToken cancellationToken)
     {
-        var socket = await HubSocket.ConnectAsync(Address, dial, "/hub", token: null, inbox, cancellationToken);
+        var socket = await HubSocket.ConnectAsync(Address, dial, Path, token: null, Dialect, inbox, cancellationToken);
         await socket.InvokeAsync("Join", $"\"{PublishRequest.UserId(inbox.User)}\"", cancellationToken);
         return socket;
     }

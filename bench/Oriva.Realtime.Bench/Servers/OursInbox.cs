@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using System.Text;
 using System.Text.Json;
 using Oriva.Realtime.Bench.Load;
@@ -9,9 +8,12 @@ namespace Oriva.Realtime.Bench.Servers;
 /// Follows the positions of the subscribed streams: each batch starts where the one before ended, and within it they go up by one. So what is received is
 /// complete and in order, or the connection has a fault.
 /// </summary>
-/// <remarks>Relies on the order in which the hub writes a batch's and an event's properties, which JSON leaves open; the fault says so if it changes.</remarks>
-internal sealed class OursInbox(Arrivals arrivals, int user) : Inbox(arrivals, user)
+/// <remarks>Relies on the order in which the hub writes a batch's and an event's properties, which it need not keep; the fault says so if it changes.</remarks>
+internal sealed class OursInbox(Arrivals arrivals, Dialect dialect, int user) : Inbox(arrivals, user)
 {
+    private static readonly Keys s_json = new(Dialect.Json), s_messagePack = new(Dialect.MessagePack);
+
+    private readonly Keys _keys = dialect == Dialect.Json ? s_json : s_messagePack;
     private readonly List<(byte[] Name, long Position)> _streams = [];
     private string _epoch = "";
 
@@ -28,16 +30,15 @@ internal sealed class OursInbox(Arrivals arrivals, int user) : Inbox(arrivals, u
             _streams.Add((Encoding.UTF8.GetBytes(stream.Name), stream.Value.GetInt64()));
     }
 
-    public override void Receive(ReadOnlySpan<byte> invocation, long now)
+    public override void Receive(ReadOnlySpan<byte> message, long now)
     {
         if (Fault is not null)
             return;
-        var rest = invocation;
-        if (!invocation.StartsWith("{\"type\":1,\"target\":\"events\","u8)
-            || !TrySkip(ref rest, "\"stream\":\""u8) || !TryFind(rest[..rest.IndexOf((byte)'"')], out var stream)
-            || !TryReadNumber(ref rest, "\"after\":"u8, out var after) || !TryReadNumber(ref rest, "\"through\":"u8, out var through))
+        var rest = message;
+        if (!TrySkip(ref rest, _keys.Stream) || !TryFind(dialect.ReadText(rest), out var stream)
+            || !TryReadNumber(ref rest, _keys.After, out var after) || !TryReadNumber(ref rest, _keys.Through, out var through))
         {
-            Fail("Not a batch of a subscribed stream: " + Encoding.UTF8.GetString(invocation[..Math.Min(200, invocation.Length)]));
+            Fail("Not a batch of a subscribed stream: " + Encoding.UTF8.GetString(message[..Math.Min(200, message.Length)]));
             return;
         }
 
@@ -48,9 +49,9 @@ internal sealed class OursInbox(Arrivals arrivals, int user) : Inbox(arrivals, u
             return;
         }
 
-        while (Mark.TryRead(rest, out var mark, out rest))
+        while (Mark.TryRead(rest, _keys.Mark, out var mark, out rest))
         {
-            if (!TryReadNumber(ref rest, "\"seq\":"u8, out var seq) || seq != ++position)
+            if (!TryReadNumber(ref rest, _keys.Seq, out var seq) || seq != ++position)
             {
                 Fail($"{Encoding.UTF8.GetString(name)}: at {position - 1} came event {seq}");
                 return;
@@ -84,9 +85,22 @@ internal sealed class OursInbox(Arrivals arrivals, int user) : Inbox(arrivals, u
         return true;
     }
 
-    private static bool TryReadNumber(ref ReadOnlySpan<byte> text, ReadOnlySpan<byte> name, out long number)
+    private bool TryReadNumber(ref ReadOnlySpan<byte> text, ReadOnlySpan<byte> key, out long number)
     {
         number = 0;
-        return TrySkip(ref text, name) && Utf8Parser.TryParse(text, out number, out _);
+        return TrySkip(ref text, key) && dialect.TryReadNumber(text, out number);
+    }
+
+    private sealed class Keys(Dialect dialect)
+    {
+        public byte[] Stream { get; } = dialect.KeyOf("stream");
+
+        public byte[] After { get; } = dialect.KeyOf("after");
+
+        public byte[] Through { get; } = dialect.KeyOf("through");
+
+        public byte[] Mark { get; } = dialect.MarkPrefix;
+
+        public byte[] Seq { get; } = dialect.KeyOf("seq");
     }
 }

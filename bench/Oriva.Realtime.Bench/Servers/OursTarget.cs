@@ -8,8 +8,6 @@ namespace Oriva.Realtime.Bench.Servers;
 /// <summary>Oriva.Realtime.Hub as it is built beside the bench, in Development, on a fresh store.</summary>
 internal sealed class OursTarget : Target
 {
-    public const string Key = "ours";
-
     public const string App = "bench";
 
     /// <summary>With what its durability depends on; the hub sets it so.</summary>
@@ -25,8 +23,8 @@ internal sealed class OursTarget : Target
     private readonly Tokens _tokens;
     private readonly string[] _userTokens;
 
-    private OursTarget(ServerProcess server, Store store, Tokens tokens, int users)
-        : base(server, users)
+    private OursTarget(ServerProcess server, Store store, Tokens tokens, Dialect dialect, int users)
+        : base(server, dialect, users)
     {
         Store = store;
         _tokens = tokens;
@@ -43,12 +41,12 @@ internal sealed class OursTarget : Target
     public override bool HasHubPublish => true;
 
     /// <param name="postgres">Null: SQLite in <paramref name="folder"/>.</param>
-    public static async Task<OursTarget> StartAsync(string folder, PostgresDatabase? postgres, int users, CancellationToken cancellationToken)
+    public static async Task<OursTarget> StartAsync(string folder, PostgresDatabase? postgres, Dialect dialect, int users, CancellationToken cancellationToken)
     {
         var tokens = new Tokens();
         var store = postgres is null ? Store.Sqlite : Store.Postgres;
-        var server = await ServerProcess.StartAsync("oriva-" + store.Key, [FindHub(), "--urls", "{urls}"], Environment(folder, postgres, tokens), folder, cancellationToken);
-        var target = new OursTarget(server, store, tokens, users);
+        var server = await ServerProcess.StartAsync("oriva-" + store.Key, "dotnet", [FindHub(), "--urls", "{urls}"], Environment(folder, postgres, tokens), folder, cancellationToken);
+        var target = new OursTarget(server, store, tokens, dialect, users);
         try
         {
             await target.PrepareAsync(cancellationToken);
@@ -85,12 +83,12 @@ internal sealed class OursTarget : Target
     protected override Task<HubPublisher> ConnectHubPublisherAsync(CancellationToken cancellationToken) =>
         HubPublisher.ConnectAsync(Address, HubPath, SignPublisher(), cancellationToken);
 
-    protected override Inbox CreateInbox(int user) => new OursInbox(Arrivals, user);
+    protected override Inbox CreateInbox(int user) => new OursInbox(Arrivals, Dialect, user);
 
     protected override async Task<HubSocket> JoinAsync(Inbox inbox, Dial dial, CancellationToken cancellationToken)
     {
         var ours = (OursInbox)inbox;
-        var socket = await HubSocket.ConnectAsync(Address, dial, HubPath, _userTokens[inbox.User], inbox, cancellationToken);
+        var socket = await HubSocket.ConnectAsync(Address, dial, HubPath, _userTokens[inbox.User], Dialect, inbox, cancellationToken);
         if (ours.Cursor is { } cursor)
         {
             var resumed = await socket.InvokeAsync("Subscribe", $$"""{"app":"{{App}}","cursor":{{cursor}}}""", cancellationToken);

@@ -52,15 +52,15 @@ internal sealed class ServerProcess : IAsyncDisposable
         return memory;
     }
 
-    /// <param name="arguments">A managed program and its arguments; <c>{urls}</c> is replaced.</param>
+    /// <param name="arguments">Of <paramref name="program"/>; <c>{urls}</c> is replaced.</param>
     public static async Task<ServerProcess> StartAsync(
-        string name, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string> environment, string folder, CancellationToken cancellationToken)
+        string name, string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string> environment, string folder, CancellationToken cancellationToken)
     {
         var address = new IPEndPoint(IPAddress.Loopback, FindPort());
         var log = Path.Combine(folder, name + ".log");
         // A folder of its own and empty: ASP.NET Core watches its working directory for changed settings, and pays for each write to any file below it.
         var home = Directory.CreateDirectory(Path.Combine(folder, name)).FullName;
-        var start = new ProcessStartInfo("dotnet") { WorkingDirectory = home, UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program) { WorkingDirectory = home, UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in arguments)
             start.ArgumentList.Add(argument.Replace("{urls}", "http://" + address, StringComparison.Ordinal));
         foreach (var (key, value) in environment)

@@ -5,13 +5,16 @@ using Oriva.Realtime.Bench.Load;
 namespace Oriva.Realtime.Bench.Servers;
 
 /// <summary>A server under load, with what it has acknowledged so far. The same draft of 235 bytes is posted to each.</summary>
-internal abstract class Target(ServerProcess server, int users) : IAsyncDisposable
+internal abstract class Target(ServerProcess server, Dialect dialect, int users) : IAsyncDisposable
 {
     private const int DraftBytes = 235;
 
     private int _lastNumber;
 
     public abstract string Name { get; }
+
+    /// <summary>What the others are compared with.</summary>
+    public virtual bool IsBaseline => false;
 
     /// <summary>Whether what was published can be read again by somebody who was not there.</summary>
     public abstract bool KeepsEvents { get; }
@@ -70,6 +73,8 @@ internal abstract class Target(ServerProcess server, int users) : IAsyncDisposab
     }
 
     protected virtual Task<HubPublisher> ConnectHubPublisherAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    protected Dialect Dialect { get; } = dialect;
 
     protected abstract Inbox CreateInbox(int user);
 

@@ -1,0 +1,15 @@
+namespace Oriva.Realtime.Bench.Servers;
+
+/// <summary>The servers as the command line names them.</summary>
+internal static class ServerKeys
+{
+    public const string Ours = "ours";
+    public const string Bare = "bare";
+    public const string BareRedis = "bare-redis";
+    public const string SocketIo = "socketio";
+    public const string SocketIoRedis = "socketio-redis";
+
+    public static readonly string[] All = [Ours, Bare, BareRedis, SocketIo, SocketIoRedis];
+
+    public static bool NeedsRedis(string key) => key is BareRedis or SocketIoRedis;
+}
