@@ -31,7 +31,7 @@ internal static class FiguresTable
 
     public static string Number(double value) => Math.Abs(value) switch
     {
-        >= 1_000 => value.ToString("N0", CultureInfo.InvariantCulture),
+        >= 999.5 => value.ToString("N0", CultureInfo.InvariantCulture),
         >= 100 => value.ToString("F0", CultureInfo.InvariantCulture),
         >= 10 => value.ToString("F1", CultureInfo.InvariantCulture),
         0 => "0",

@@ -4,10 +4,15 @@ namespace Oriva.Realtime.Bench.Report;
 internal sealed class Results
 {
     private readonly List<Result> _results = [];
+    private readonly Dictionary<string, Chart> _charts = new(StringComparer.Ordinal);
 
     public IEnumerable<string> Scenarios => _results.Select(result => result.Scenario).Distinct();
 
     public void Add(Result result) => _results.Add(result);
+
+    public void AddChart(string scenario, Chart chart) => _charts[scenario] = chart;
+
+    public Chart? FindChart(string scenario) => _charts.GetValueOrDefault(scenario);
 
     /// <summary>One line for each case and server, in the order in which they were measured; baselines last.</summary>
     public IReadOnlyList<Line> Summarise(string scenario) =>

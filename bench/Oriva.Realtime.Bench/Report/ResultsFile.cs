@@ -8,6 +8,8 @@ namespace Oriva.Realtime.Bench.Report;
 /// </summary>
 internal static partial class ResultsFile
 {
+    private const string ChartFolder = "charts";
+
     private const string Preface = """
         # Results
 
@@ -19,16 +21,24 @@ internal static partial class ResultsFile
     /// <param name="store">What ours kept its events in.</param>
     public static async Task<string> WriteAsync(Results results, string command, string store, string loadBefore, CancellationToken cancellationToken)
     {
-        var path = Path.Combine(RepositoryFolder.OfBench(), "RESULTS.md");
+        var bench = RepositoryFolder.OfBench();
+        var path = Path.Combine(bench, "RESULTS.md");
         var sections = Split(File.Exists(path) ? await File.ReadAllTextAsync(path, cancellationToken) : "");
         foreach (var scenario in results.Scenarios)
         {
+            var picture = "";
+            if (results.FindChart(scenario) is { } chart)
+            {
+                await chart.SaveAsync(scenario, results.Summarise(scenario), Path.Combine(bench, ChartFolder), cancellationToken);
+                picture = $"\n\n![{scenario}: {chart.Figure}]({ChartFolder}/{chart.File}.svg)";
+            }
+
             var section = $"""
                 ## {scenario}
 
                 {TimeProvider.System.GetUtcNow():yyyy-MM-dd}, {Machine.Describe()}, load before the run {loadBefore}; {store}. `{command}`
 
-                {FiguresTable.ToMarkdown(results, scenario)}
+                {FiguresTable.ToMarkdown(results, scenario)}{picture}
                 """;
             var index = sections.FindIndex(old => old.StartsWith($"## {scenario}\n", StringComparison.Ordinal));
             if (index < 0)

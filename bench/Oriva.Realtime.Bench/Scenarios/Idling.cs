@@ -6,6 +6,8 @@ namespace Oriva.Realtime.Bench.Scenarios;
 /// <summary>All users connect as fast as they can and then only stay: how fast that goes, and what a connection costs that nothing is sent on.</summary>
 internal sealed record Idling(int WarmUpUsers, TimeSpan Time)
 {
+    public const string MemoryName = "memory a connection";
+
     public async Task<Measurement> RunAsync(Stage stage, TimeSpan duration, CancellationToken cancellationToken)
     {
         var (target, users) = (stage.Target, stage.Target.Users);
@@ -27,7 +29,7 @@ internal sealed record Idling(int WarmUpUsers, TimeSpan Time)
         return new Measurement(
         [
             Figure.Rate(users / connecting.TotalSeconds, "connects"),
-            new("memory a connection", "KB", (after - before) / 1024.0 / users, Better.Less),
+            new(MemoryName, "KB", (after - before) / 1024.0 / users, Better.Less),
             new("CPU while idle", "%", idle * 100, Better.Less),
         ]);
     }

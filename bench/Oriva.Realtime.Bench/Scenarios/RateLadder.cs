@@ -18,8 +18,8 @@ internal sealed class RateLadder(IReadOnlyList<int> rates)
     public IEnumerable<Case> Climb(IReadOnlyList<Stage> stages) =>
     [
         .. rates.Select(rate => new Case(
-            $"{rate:N0}/s", rate, [.. stages.Select(stage => stage.Enter((duration, stop) => TryRungAsync(stage, rate, duration, stop)))])),
-        new($"highest of these with p99 < {MostMilliseconds} ms", null, [.. stages.Select(stage => stage.Enter((_, _) => Task.FromResult(FindHighest(stage))))]),
+            $"{rate:N0}/s", rate, [.. stages.Select(stage => stage.Enter((duration, stop) => TryRungAsync(stage, rate, duration, stop)))]) { IsWarm = rate != rates[0] }),
+        new($"highest of these with p99 < {MostMilliseconds} ms", null, [.. stages.Select(stage => stage.Enter((_, _) => Task.FromResult(FindHighest(stage))))]) { IsWarm = true },
     ];
 
     private async Task<Measurement?> TryRungAsync(Stage stage, int rate, TimeSpan duration, CancellationToken cancellationToken)

@@ -38,6 +38,8 @@ internal sealed class Run(BenchOptions options, IAnsiConsole console)
         for (var i = 1; i <= scenes; i++)
         {
             console.MarkupLineInterpolated($"[bold]{scenario.Name}[/]: starting servers, connecting users");
+            if (scenario.Chart is { } chart)
+                Results.AddChart(scenario.Name, chart);
             try
             {
                 await MeasureAsync(scenario, await scenario.SetAsync(hands, cancellationToken), i, cancellationToken);
@@ -68,7 +70,7 @@ internal sealed class Run(BenchOptions options, IAnsiConsole console)
 
     private async Task MeasureRoundsAsync(Scenario scenario, Scene scene, CancellationToken cancellationToken)
     {
-        foreach (var entry in Chosen(scene).SelectMany(one => one.Entries))
+        foreach (var entry in Chosen(scene).Where(one => !one.IsWarm).SelectMany(one => one.Entries))
             await WarmUpAsync(entry, cancellationToken);
         for (var round = 1; round <= options.Rounds; round++)
             await MeasureRoundAsync(scenario, scene, round, cancellationToken);

@@ -1,11 +1,12 @@
 using Oriva.Realtime.Bench.Databases;
 using Oriva.Realtime.Bench.Load;
+using Oriva.Realtime.Bench.Report;
 
 namespace Oriva.Realtime.Bench.Scenarios;
 
 /// <param name="Name">As the results have it.</param>
 /// <param name="FreshEachRound">Each round is on servers of its own, and its cases warm them up themselves; otherwise a scene serves all rounds.</param>
-internal sealed record Scenario(string Name, Func<StageHands, CancellationToken, Task<Scene>> SetAsync, bool FreshEachRound = false)
+internal sealed record Scenario(string Name, Func<StageHands, CancellationToken, Task<Scene>> SetAsync, bool FreshEachRound = false, Chart? Chart = null)
 {
     public static readonly string[] Names = ["publish", "append", "unicast", "fanout", "idle", "storm", "stalled"];
 
@@ -22,6 +23,8 @@ internal sealed record Scenario(string Name, Func<StageHands, CancellationToken,
     };
 
     private static string Suffix(Dialect dialect) => dialect == Dialect.Json ? "" : ", " + dialect.Name;
+
+    private static string FileSuffix(Dialect dialect) => dialect == Dialect.Json ? "" : "-" + dialect.Name.ToLowerInvariant();
 
     /// <summary>Until the receipt. The bare hub parses the same and sends to groups without members.</summary>
     private static Scenario Publish(Scale scale) => new("publish", async (hands, stop) =>
@@ -68,21 +71,21 @@ internal sealed record Scenario(string Name, Func<StageHands, CancellationToken,
             Case.Of($"{scale.BatchEvents} events a POST, {scale.BatchesInFlight} in flight", null, stages, new ClosedLoop(Audience.User, scale.BatchesInFlight, scale.BatchEvents).RunAsync),
             .. new RateLadder(scale.UnicastPerSecond).Climb(stages),
         ]);
-    });
+    }, Chart: new($"unicast-{users}{FileSuffix(dialect)}", Figure.P99Name, "ms", "events a second"));
 
     /// <summary>From the publish to its arrival at all users.</summary>
     private static Scenario FanOut(Scale scale, int users, Dialect dialect) => new($"fan-out 1→{users:N0}{Suffix(dialect)}", async (hands, stop) =>
     {
         var stages = await hands.SetAsync(users, withCrowd: true, dialect, stop);
         return new Scene(stages, [.. scale.FanOutInFlight.Select(inFlight => Case.Of($"{inFlight} in flight", inFlight, stages, new ClosedLoop(Audience.Everyone, inFlight).RunAsync))]);
-    });
+    }, Chart: new($"fan-out-{users}{FileSuffix(dialect)}", Figure.RateName, "messages a second", "publishes in flight"));
 
     /// <summary>Users who come and then only stay.</summary>
     private static Scenario Idle(Scale scale) => new($"idle, {scale.IdleUsers:N0} connections", async (hands, stop) =>
     {
         var stages = await hands.SetAsync(scale.IdleUsers, withCrowd: false, Dialect.Json, stop);
         return new Scene(stages, [Case.Of("connect and stay", null, stages, new Idling(scale.WarmUpUsers, scale.IdleTime).RunAsync)]);
-    }, FreshEachRound: true);
+    }, FreshEachRound: true, new($"idle-{scale.IdleUsers}", Idling.MemoryName, "KB"));
 
     /// <summary>Users who are cut off, miss something and come back all at once.</summary>
     private static Scenario Reconnect(Scale scale) => new($"reconnect storm, {scale.StormUsers:N0} connections", async (hands, stop) =>

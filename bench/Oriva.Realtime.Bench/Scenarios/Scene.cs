@@ -10,6 +10,9 @@ internal sealed record Entry(string Server, bool IsBaseline, Func<TimeSpan, Canc
 /// <param name="At">Where it stands on the axis of a chart.</param>
 internal sealed record Case(string Title, double? At, IReadOnlyList<Entry> Entries)
 {
+    /// <summary>Another case of the scene warms up the same code.</summary>
+    public bool IsWarm { get; init; }
+
     /// <summary>The same load on every stage.</summary>
     public static Case Of(string title, double? at, IEnumerable<Stage> stages, Func<Stage, TimeSpan, CancellationToken, Task<Measurement>> measure) =>
         new(title, at, [.. stages.Select(stage => stage.Enter(async (duration, stop) => await measure(stage, duration, stop)))]);
