@@ -21,13 +21,13 @@ internal sealed record BenchOptions
           --rounds N         measured rounds of each case; 5
           --seconds N        length of a round; 5
           --warm-up N        seconds of load on each case before the first round, repeated while the server still gets faster; 3
-          --users N          connections, in every scenario; 1,000 and 10,000
+          --users N          connections, in every scenario; 1,000 and 10,000, idle 10,000, storm 5,000
           --postgres "…"     a server for fresh databases, which are dropped afterwards
           --stores NAMES     what ours keeps its events in, of sqlite, postgres; postgres where --postgres is given, otherwise sqlite
           --servers NAMES    of ours, bare, bare-redis, socketio, socketio-redis; ours, bare
           --redis HOST:PORT  for those that are named after it
           --protocol NAMES   of json, messagepack, for unicast and fan-out; json
-          --write            write bench/RESULTS.md
+          --write            replace the sections of these scenarios in bench/RESULTS.md, and their charts
         """;
 
     public Scale Scale { get; init; } = new();

@@ -15,7 +15,8 @@ internal sealed record Chart(string File, string Figure, string Unit, string? Ac
     private const double Width = 720, Height = 360;
     private const double TitleDistance = 14;
 
-    // Fixed: without a font at hand texts are taken for narrower than they are.
+    // Without a font at hand texts are taken for narrower than they are: hence margins of our own, and room behind the names in the legend.
+    private const string Room = "\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0";
     private static readonly OxyThickness s_margins = new(140, double.NaN, 20, 50);
 
     // By Okabe and Ito, so that nobody takes one line for another: vermilion, blue, green, purple, orange.
@@ -23,7 +24,7 @@ internal sealed record Chart(string File, string Figure, string Unit, string? Ac
 
     public async Task SaveAsync(string title, IReadOnlyList<Results.Line> lines, string folder, CancellationToken cancellationToken)
     {
-        var model = new PlotModel { Title = title, TitleFontSize = 14, Background = OxyColors.White, PlotAreaBorderColor = OxyColors.LightGray, PlotMargins = s_margins };
+        var model = new PlotModel { Title = title, TitleFontSize = 14, DefaultFont = "Arial", Background = OxyColors.White, PlotAreaBorderColor = OxyColors.LightGray, PlotMargins = s_margins };
         var servers = lines.Where(line => line.Find(Figure) is not null && (Across is null || line.At is not null)).GroupBy(line => line.Server).ToList();
         if (Across is null)
             AddBars(model, [.. servers.Select(server => (server.Key, server.First().Find(Figure)!.Median.Value))]);
@@ -41,7 +42,7 @@ internal sealed record Chart(string File, string Figure, string Unit, string? Ac
         model.Legends.Add(new Legend { LegendPosition = LegendPosition.LeftTop, LegendLineSpacing = 4 });
         foreach (var (index, server) in servers.Index())
         {
-            var line = new LineSeries { Title = server.Key, Color = s_colours[index % s_colours.Length], StrokeThickness = 2, MarkerType = MarkerType.Circle };
+            var line = new LineSeries { Title = server.Key + Room, Color = s_colours[index % s_colours.Length], StrokeThickness = 2, MarkerType = MarkerType.Circle };
             line.Points.AddRange(server.Select(point => new DataPoint(point.At!.Value, point.Find(Figure)!.Median.Value)));
             model.Series.Add(line);
         }
