@@ -15,6 +15,7 @@ internal sealed record BenchOptions
           first              all figures that the options leave
           smoke              the same, tiny: says that everything works, nothing about speed
           bare --urls URLS   only the bare hub; --redis HOST:PORT, --messagepack
+          verify …           checks a deployment's promise under load and faults; verify alone says how
 
           --scenario NAMES   of publish, append, unicast, fanout, idle, storm, stalled; all
           --case TEXT        only cases with this in their title, such as "256 in flight"

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Oriva.Realtime.Bench.Bare;
 using Oriva.Realtime.Bench.Report;
 using Oriva.Realtime.Bench.Scenarios;
+using Oriva.Realtime.Bench.Verify;
 using Spectre.Console;
 
 namespace Oriva.Realtime.Bench;
@@ -28,13 +29,18 @@ internal static class Program
             return 0;
         }
 
-        // The load client must leave the cores to the servers: nothing of it waits, so nothing of it needs another thread.
-        Environment.SetEnvironmentVariable(InlineCompletions, "1");
+        // The load client must leave the cores to the servers: nothing of it waits, so nothing of it needs another thread. (The official client of verify does wait.)
+        if (args[0] != VerifyCommand.Name)
+            Environment.SetEnvironmentVariable(InlineCompletions, "1");
         using var stop = new CancellationTokenSource();
         using var interrupt = StopOn(PosixSignal.SIGINT, stop);
         using var terminate = StopOn(PosixSignal.SIGTERM, stop);
+        if (Console.IsOutputRedirected)
+            AnsiConsole.Profile.Width = LogWidth;
         try
         {
+            if (args[0] == VerifyCommand.Name)
+                return await VerifyCommand.RunAsync(args[1..], stop.Token);
             await RunAsync(args, stop.Token);
             return 0;
         }
@@ -52,8 +58,6 @@ internal static class Program
     private static async Task RunAsync(string[] args, CancellationToken cancellationToken)
     {
         var options = BenchOptions.Parse(args);
-        if (Console.IsOutputRedirected)
-            AnsiConsole.Profile.Width = LogWidth;
         var load = Machine.Load();
         AnsiConsole.MarkupLineInterpolated($"{Machine.Describe()}; load before the run {load}");
         var run = new Run(options, AnsiConsole.Console);

@@ -1,0 +1,33 @@
+using Spectre.Console;
+
+namespace Oriva.Realtime.Bench.Verify;
+
+/// <summary><c>verify</c>: is what the service promises true of a deployment?</summary>
+internal static class VerifyCommand
+{
+    public const string Name = "verify";
+
+    private const int Broken = 1;
+    private const int NotUnderstood = 2;
+
+    public static async Task<int> RunAsync(string[] args, CancellationToken cancellationToken)
+    {
+        VerifyOptions options;
+        try
+        {
+            options = VerifyOptions.Parse(args);
+        }
+        catch (BenchException e)
+        {
+            await Console.Error.WriteLineAsync(e.Message + Environment.NewLine + VerifyOptions.Usage);
+            return NotUnderstood;
+        }
+
+        using var http = new HttpClient(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(5) });
+        var report = await new Verification(options, AnsiConsole.Console, http).RunAsync(cancellationToken);
+        VerdictTable.Show(AnsiConsole.Console, report);
+        if (options.Report is not null)
+            await report.WriteAsync(options.Report, cancellationToken);
+        return report.Holds ? 0 : Broken;
+    }
+}
