@@ -18,6 +18,8 @@ public abstract class ProcessTests : IAsyncLifetime
 
     private protected async Task<HubProcess> StartAsync(TestStore store, params (string Key, string Value)[] settings) => Keep(await HubProcess.StartAsync(store, settings));
 
+    private protected async Task<HubProcess> StartAsync(TestStore store, PatchedHub build) => Keep(await HubProcess.StartAsync(store, build));
+
     private protected HubProcess Launch(IReadOnlyDictionary<string, string?> settings, string environment, params string[] arguments) =>
         Keep(HubProcess.Launch(settings, environment, arguments));
 

@@ -42,11 +42,14 @@ internal sealed partial class HubProcess : IAsyncDisposable
     public ApiCaller As(string? token) => new(_http ??= new HttpClient { BaseAddress = Address }, token);
 
     /// <summary>Starts it with these settings; it may stop again by itself.</summary>
-    public static HubProcess Launch(IReadOnlyDictionary<string, string?> settings, string environment = "Development", params string[] arguments)
+    public static HubProcess Launch(IReadOnlyDictionary<string, string?> settings, string environment = "Development", params string[] arguments) =>
+        Launch(Path.Combine(AppContext.BaseDirectory, "Oriva.Realtime.Hub.dll"), settings, environment, arguments);
+
+    private static HubProcess Launch(string program, IReadOnlyDictionary<string, string?> settings, string environment, params string[] arguments)
     {
         // In a folder of its own, so that nothing it finds or leaves there is another's.
         var folder = Directory.CreateTempSubdirectory("oriva-hub-").FullName;
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Oriva.Realtime.Hub.dll"), .. arguments])
+        var start = new ProcessStartInfo("dotnet", [program, .. arguments])
         {
             WorkingDirectory = folder,
             RedirectStandardOutput = true,
@@ -65,10 +68,18 @@ internal sealed partial class HubProcess : IAsyncDisposable
     /// <summary>Starts it on a store and waits until it listens.</summary>
     public static async Task<HubProcess> StartAsync(TestStore store, params (string Key, string Value)[] settings)
     {
-        var all = new Dictionary<string, string?>(store.Configuration) { ["Auth:SymmetricKey"] = Tokens.Key };
+        var all = SettingsFor(store);
         foreach (var (key, value) in settings)
             all[key] = value;
         var hub = Launch(all);
+        await hub.ListensAsync();
+        return hub;
+    }
+
+    /// <summary>Starts another build of it on a store and waits until it listens.</summary>
+    public static async Task<HubProcess> StartAsync(TestStore store, PatchedHub build)
+    {
+        var hub = Launch(build.Program, SettingsFor(store), "Development");
         await hub.ListensAsync();
         return hub;
     }
@@ -113,6 +124,8 @@ internal sealed partial class HubProcess : IAsyncDisposable
         _http?.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
+
+    private static Dictionary<string, string?> SettingsFor(TestStore store) => new(store.Configuration) { ["Auth:SymmetricKey"] = Tokens.Key };
 
     private void Add(string? line)
     {

@@ -53,7 +53,7 @@ internal sealed class Deployment(VerifyOptions options, HttpClient http)
             using var answer = await SendAsync(request, token, cancellationToken);
             return answer.IsSuccessStatusCode ? await answer.Content.ReadFromJsonAsync<JsonElement>(cancellationToken) : null;
         }
-        catch (HttpRequestException)
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
         {
             return null;
         }

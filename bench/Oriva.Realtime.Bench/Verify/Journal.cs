@@ -17,7 +17,7 @@ internal sealed class Journal(Entitlement entitlement, Verdict verdict, Histogra
 
     public Entitlement Entitlement { get; } = entitlement;
 
-    /// <summary>The longest time without an event, while the load ran.</summary>
+    /// <summary>The longest time without an event, from the beginning of the load to the last event.</summary>
     public TimeSpan LongestGap { get; private set; }
 
     public long Signals { get; private set; }
@@ -32,15 +32,6 @@ internal sealed class Journal(Entitlement entitlement, Verdict verdict, Histogra
     }
 
     public void LoadBegins() => Volatile.Write(ref _lastAt, Clock.Now);
-
-    public void LoadEnds()
-    {
-        lock (_lock)
-        {
-            Gap(Clock.Now);
-            _lastAt = 0;
-        }
-    }
 
     /// <returns>What to subscribe with. Batches that come before the answer wait for it.</returns>
     public object BeginSubscribing()
@@ -136,7 +127,9 @@ internal sealed class Journal(Entitlement entitlement, Verdict verdict, Histogra
 
     private void TakeEvent(string stream, long position, JsonElement e, long now)
     {
-        Gap(now);
+        var gap = Clock.ToTimeSpan(now - _lastAt);
+        LongestGap = gap > LongestGap ? gap : LongestGap;
+        _lastAt = now;
         var id = e.GetProperty("id").GetString()!;
         var to = Addressee.Read(e.GetProperty("data"));
         verdict.Contained.Expect(to is not null && Entitlement.Covers(to) && to.Stream == stream, () => $"{Entitlement}: received in {stream} an event to {to}: {e}");
@@ -147,15 +140,6 @@ internal sealed class Journal(Entitlement entitlement, Verdict verdict, Histogra
         var other = _positionOf.GetValueOrDefault((stream, id), position);
         verdict.Once.Expect(other == position, () => $"{Entitlement}: {id} of {stream} is at {other} and at {position}");
         _positionOf[(stream, id)] = position;
-    }
-
-    private void Gap(long now)
-    {
-        if (_lastAt == 0)
-            return;
-        var gap = Clock.ToTimeSpan(now - _lastAt);
-        LongestGap = gap > LongestGap ? gap : LongestGap;
-        _lastAt = now;
     }
 
     private static string Format(IReadOnlyDictionary<string, long> positions) => string.Join(", ", positions.Select(stream => $"{stream.Key}: {stream.Value}"));

@@ -79,7 +79,6 @@ internal sealed class Verification(VerifyOptions options, IAnsiConsole console, 
         var others = Task.WhenAll(SignalAsync(followers, loading.Token), faults.RunAsync(loading.Token));
         var publishing = publishers.RunAsync(RunName.Create(), giveUp.Token, cancellationToken);
         await Clock.DelayAsync(options.Duration, cancellationToken);
-        followers.ForEach(follower => follower.Journal.LoadEnds());
         await loading.CancelAsync();
         await others;
         giveUp.CancelAfter(options.Patience);

@@ -10,6 +10,8 @@ internal static class VerifyCommand
     private const int Broken = 1;
     private const int NotUnderstood = 2;
 
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(15);
+
     public static async Task<int> RunAsync(string[] args, CancellationToken cancellationToken)
     {
         VerifyOptions options;
@@ -23,8 +25,17 @@ internal static class VerifyCommand
             return NotUnderstood;
         }
 
-        using var http = new HttpClient(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(5) });
-        var report = await new Verification(options, AnsiConsole.Console, http).RunAsync(cancellationToken);
+        using var http = new HttpClient { Timeout = s_patience };
+        VerifyReport report;
+        try
+        {
+            report = await new Verification(options, AnsiConsole.Console, http).RunAsync(cancellationToken);
+        }
+        catch (HttpRequestException e)
+        {
+            throw new BenchException("The deployment cannot be reached: " + e.Message, e);
+        }
+
         VerdictTable.Show(AnsiConsole.Console, report);
         if (options.Report is not null)
             await report.WriteAsync(options.Report, cancellationToken);
