@@ -9,7 +9,7 @@ using Oriva.Realtime.Bench.Load;
 namespace Oriva.Realtime.Bench.Verify;
 
 /// <summary>
-/// Back ends that publish at a fixed rate, over all addresses in turn. What is not answered is repeated with the same id, elsewhere, until it is; some of what
+/// Back ends that publish at a fixed rate, over all addresses. What is not answered is repeated with the same id, elsewhere, until it is; some of what
 /// is answered is repeated as well, and some published twice at once, as back ends do that have lost an answer.
 /// </summary>
 internal sealed class Publishers(VerifyOptions options, Cast cast, Verdict verdict, HttpClient http, IReadOnlyList<string> tokens)
@@ -19,7 +19,6 @@ internal sealed class Publishers(VerifyOptions options, Cast cast, Verdict verdi
     private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(1);
 
     private readonly ConcurrentDictionary<string, Acknowledged> _acknowledged = new(StringComparer.Ordinal);
-    private int _attempts;
     private int _published;
     private int _retries;
 
@@ -56,22 +55,23 @@ internal sealed class Publishers(VerifyOptions options, Cast cast, Verdict verdi
         {
             var repeat = publication.Number % 10;
             if (repeat == 1)
-                await Task.WhenAll(PublishAsync(publication, token, giveUp), PublishAsync(publication, token, giveUp));
+                await Task.WhenAll(PublishAsync(publication, publication.Number, token, giveUp), PublishAsync(publication, publication.Number + 1, token, giveUp));
             else
-                await PublishAsync(publication, token, giveUp);
+                await PublishAsync(publication, publication.Number, token, giveUp);
             if (repeat == 2)
-                await PublishAsync(publication, token, giveUp);
+                await PublishAsync(publication, publication.Number + 1, token, giveUp);
         }
     }
 
-    private async Task PublishAsync(Publication publication, string token, CancellationToken giveUp)
+    /// <param name="attempt">Picks the address; each further attempt goes to the next one.</param>
+    private async Task PublishAsync(Publication publication, int attempt, string token, CancellationToken giveUp)
     {
         var why = "";
         for (var pause = s_firstPause; !giveUp.IsCancellationRequested; pause = pause * 2 > s_longestPause ? s_longestPause : pause * 2)
         {
             try
             {
-                using var answer = await PostAsync(publication, token, giveUp);
+                using var answer = await PostAsync(publication, options.Urls[attempt++ % options.Urls.Count], token, giveUp);
                 if (answer.IsSuccessStatusCode)
                 {
                     Acknowledge(publication, await answer.Content.ReadFromJsonAsync<JsonElement>(giveUp));
@@ -94,9 +94,8 @@ internal sealed class Publishers(VerifyOptions options, Cast cast, Verdict verdi
         verdict.Answered.Expect(holds: false, () => $"{publication.Id} to {publication.To}: {why}");
     }
 
-    private async Task<HttpResponseMessage> PostAsync(Publication publication, string token, CancellationToken giveUp)
+    private async Task<HttpResponseMessage> PostAsync(Publication publication, Uri url, string token, CancellationToken giveUp)
     {
-        var url = options.Urls[(int)((uint)Interlocked.Increment(ref _attempts) % (uint)options.Urls.Count)];
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(url, "api/v1/events")) { Content = JsonContent.Create(publication.ToDraft()) };
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(giveUp);
