@@ -33,14 +33,12 @@ internal sealed class Follower(Journal journal, string token, HttpTransportType 
             {
                 await LiveAsync(urls[attempt % urls.Count], cancellationToken);
             }
-            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            catch (Exception e)
             {
                 // Whatever it was: a client's answer to it is to come back.
+                if (cancellationToken.IsCancellationRequested)
+                    return;
                 LastError = e.Message;
-            }
-            catch (OperationCanceledException)
-            {
-                return;
             }
 
             await Clock.DelayAsync(_pause, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -77,9 +75,9 @@ internal sealed class Follower(Journal journal, string token, HttpTransportType 
         connection.On<JsonElement>("events", batch =>
         {
             if (!over.Task.IsCompleted && !Journal.Receive(batch))
-                over.TrySetResult("A batch was missing.");
+                over.TrySetResult("A batch was missing, or not one.");
         });
-        connection.On<JsonElement>("signal", Journal.Signalled);
+        connection.On<JsonElement>("signal", signal => Journal.Signalled(signal));
         connection.On<JsonElement>("reset", reset =>
         {
             Journal.Reset(reset);

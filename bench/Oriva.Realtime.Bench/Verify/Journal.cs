@@ -60,7 +60,7 @@ internal sealed class Journal(Entitlement entitlement, Verdict verdict, Histogra
                 _positions[stream] = position;
             _epoch = answer.GetProperty("epoch").GetString();
             _subscription = answer.GetProperty("subscription").GetInt64();
-            return _early.TrueForAll(batch => Take(batch, Clock.Now));
+            return _early.TrueForAll(batch => IsWellFormed(batch, () => Take(batch, Clock.Now)));
         }
     }
 
@@ -71,19 +71,19 @@ internal sealed class Journal(Entitlement entitlement, Verdict verdict, Histogra
         lock (_lock)
         {
             if (_subscription > 0)
-                return Take(batch, now);
+                return IsWellFormed(batch, () => Take(batch, now));
             _early.Add(batch);
             return true;
         }
     }
 
-    public void Signalled(JsonElement signal)
+    public bool Signalled(JsonElement signal) => IsWellFormed(signal, () =>
     {
-        var to = signal.TryGetProperty("data", out var data) ? Addressee.Read(data) : null;
-        verdict.SignalsContained.Expect(
-            signal.GetProperty("app").GetString() == Entitlement.App && to is not null && Entitlement.Covers(to), () => $"{Entitlement}: received a signal to {to}: {signal}");
+        var to = Addressee.Read(signal.GetProperty("data"));
         Signals++;
-    }
+        return verdict.SignalsContained.Expect(
+            signal.GetProperty("app").GetString() == Entitlement.App && to is not null && Entitlement.Covers(to), () => $"{Entitlement}: received a signal to {to}: {signal}");
+    });
 
     public void Reset(JsonElement reset) => verdict.Resumed.Expect(holds: false, () => $"{Entitlement}: {reset}");
 
@@ -97,6 +97,21 @@ internal sealed class Journal(Entitlement entitlement, Verdict verdict, Histogra
     {
         lock (_lock)
             return [.. _received.Select(e => (e.Key.Stream, e.Key.Position, e.Value))];
+    }
+
+    /// <summary>The official client swallows what its handlers throw.</summary>
+    private bool IsWellFormed(JsonElement message, Func<bool> take)
+    {
+        try
+        {
+            var taken = take();
+            verdict.WellFormed.Expect(holds: true, () => "");
+            return taken;
+        }
+        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            return verdict.WellFormed.Expect(holds: false, () => $"{Entitlement}: {e.Message} {message}");
+        }
     }
 
     private bool Take(JsonElement batch, long now)

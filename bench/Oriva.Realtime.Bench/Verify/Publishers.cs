@@ -82,7 +82,7 @@ internal sealed class Publishers(VerifyOptions options, Cast cast, Verdict verdi
                 if (answer.StatusCode < HttpStatusCode.InternalServerError && answer.StatusCode != HttpStatusCode.TooManyRequests)
                     break;
             }
-            catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or JsonException)
+            catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or JsonException or KeyNotFoundException or InvalidOperationException)
             {
                 why = e.Message;
             }

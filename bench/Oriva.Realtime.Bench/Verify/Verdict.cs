@@ -21,6 +21,8 @@ internal sealed class Verdict
 
     public Check SignalsContained { get; } = new("no-signal-leak", "the same of signals");
 
+    public Check WellFormed { get; } = new("well-formed", "messages have the properties that the contract gives them");
+
     public Check History { get; } = new("history-agrees", "the history has what was acknowledged and what was received, where it was, and nothing else");
 
     public Check HistoryContained { get; } = new("no-history-leak", "a user's history has only what the user may see");
@@ -31,7 +33,7 @@ internal sealed class Verdict
 
     public IReadOnlyList<Check> Checks =>
     [
-        Answered, OnePosition, Complete, Once, Ordered, Gapless, Resumed, Contained, SignalsContained, History, HistoryContained, .. WithFaults ? [Faults] : (Check[])[],
+        Answered, OnePosition, Complete, Once, Ordered, Gapless, Resumed, Contained, SignalsContained, WellFormed, History, HistoryContained, .. WithFaults ? [Faults] : (Check[])[],
     ];
 
     public bool Holds => Checks.All(check => check.Holds);

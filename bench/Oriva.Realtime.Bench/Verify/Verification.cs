@@ -78,9 +78,17 @@ internal sealed class Verification(VerifyOptions options, IAnsiConsole console, 
         followers.ForEach(follower => follower.Journal.LoadBegins());
         var others = Task.WhenAll(SignalAsync(followers, loading.Token), faults.RunAsync(loading.Token));
         var publishing = publishers.RunAsync(RunName.Create(), giveUp.Token, cancellationToken);
-        await Clock.DelayAsync(options.Duration, cancellationToken);
-        await loading.CancelAsync();
-        await others;
+        try
+        {
+            await Clock.DelayAsync(options.Duration, cancellationToken);
+        }
+        finally
+        {
+            // Also when it is interrupted: what was harmed is healed.
+            await loading.CancelAsync();
+            await others;
+        }
+
         giveUp.CancelAfter(options.Patience);
         await publishing;
     }
