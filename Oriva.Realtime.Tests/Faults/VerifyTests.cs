@@ -3,7 +3,7 @@ using Oriva.Realtime.Tests.Infrastructure;
 namespace Oriva.Realtime.Tests.Faults;
 
 /// <summary>The bench's <c>verify</c> finds nothing wrong with the hub as it is, and what is wrong with each hub that has a fault built in.</summary>
-public sealed class VerifyTests : ProcessTests
+public sealed class VerifyTests(PatchedHub patched) : ProcessTests, IClassFixture<PatchedHub>
 {
     [Fact]
     public async Task TheHubAsItIs_KeepsItsPromise_OverEveryTransport()
@@ -35,7 +35,7 @@ public sealed class VerifyTests : ProcessTests
     [Trait("Category", "Long")]
     public async Task AHubWithAFaultBuiltIn_IsFoundOut(string patch, string check)
     {
-        using var patched = await PatchedHub.BuildAsync(patch);
+        await patched.BuildAsync(patch);
         await using var store = await SqliteStore.CreateMigratedAsync();
         var hub = await StartAsync(store, patched);
         var verify = await VerifyRun.RunAsync(hub.Address, "--seconds", "3", "--patience", "5");

@@ -1,34 +1,25 @@
 namespace Oriva.Realtime.Tests.Infrastructure;
 
-/// <summary>The hub built from a copy of its sources with one of <c>bench/faults/</c> applied.</summary>
-internal sealed class PatchedHub : IDisposable
+/// <summary>The hub built from a copy of its sources, with one after the other of <c>bench/faults/</c> applied, so that only what each changes is compiled again.</summary>
+public sealed class PatchedHub : IDisposable
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(3);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("oriva-patched-").FullName;
+    private string? _applied;
 
-    private PatchedHub()
+    internal string Program => Path.Combine(_folder, "Oriva.Realtime.Hub", "bin", "Release", "net10.0", "Oriva.Realtime.Hub.dll");
+
+    internal async Task BuildAsync(string patch)
     {
-    }
-
-    public string Program => Path.Combine(_folder, "Oriva.Realtime.Hub", "bin", "Release", "net10.0", "Oriva.Realtime.Hub.dll");
-
-    public static async Task<PatchedHub> BuildAsync(string patch)
-    {
-        var hub = new PatchedHub();
-        try
-        {
-            hub.CopySources();
-            await hub.RunAsync("git", "apply", Path.Combine(Repository.Folder, "bench", "faults", patch + ".patch"));
-            // No compiler or build server may outlive the test, and the analyzers have judged the sources already.
-            await hub.RunAsync("dotnet", "build", "Oriva.Realtime.Hub", "-c", "Release", "-v", "quiet", "-nodeReuse:false", "-p:UseSharedCompilation=false", "-p:RunAnalyzers=false");
-            return hub;
-        }
-        catch
-        {
-            hub.Dispose();
-            throw;
-        }
+        if (_applied is null)
+            CopySources();
+        else
+            await RunAsync("git", "apply", "--reverse", _applied);
+        _applied = Path.Combine(Repository.Folder, "bench", "faults", patch + ".patch");
+        await RunAsync("git", "apply", _applied);
+        // No compiler or build server may outlive the test, and the analyzers have judged the sources already.
+        await RunAsync("dotnet", "build", "Oriva.Realtime.Hub", "-c", "Release", "-v", "quiet", "-nodeReuse:false", "-p:UseSharedCompilation=false", "-p:RunAnalyzers=false");
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
