@@ -12,14 +12,16 @@ public sealed class PatchedHub : IDisposable
 
     internal async Task BuildAsync(string patch)
     {
-        if (_applied is null)
+        var isFirst = _applied is null;
+        if (isFirst)
             CopySources();
         else
-            await RunAsync("git", "apply", "--reverse", _applied);
+            await RunAsync("git", "apply", "--reverse", _applied!);
         _applied = Path.Combine(Repository.Folder, "bench", "faults", patch + ".patch");
         await RunAsync("git", "apply", _applied);
         // No compiler or build server may outlive the test, and the analyzers have judged the sources already.
-        await RunAsync("dotnet", "build", "Oriva.Realtime.Hub", "-c", "Release", "-v", "quiet", "-nodeReuse:false", "-p:UseSharedCompilation=false", "-p:RunAnalyzers=false");
+        string[] build = ["build", "Oriva.Realtime.Hub", "-c", "Release", "-v", "quiet", "-nodeReuse:false", "-p:UseSharedCompilation=false", "-p:RunAnalyzers=false"];
+        await RunAsync("dotnet", isFirst ? build : [.. build, "--no-restore"]);
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
