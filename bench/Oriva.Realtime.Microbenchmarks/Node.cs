@@ -2,7 +2,7 @@ using System.Text.Json;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Oriva.Realtime.Bench.Servers;
+using Oriva.Realtime.Bench.Databases;
 using Oriva.Realtime.Core;
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.Storage;

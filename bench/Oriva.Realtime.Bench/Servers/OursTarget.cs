@@ -5,7 +5,7 @@ using Oriva.Realtime.Bench.Load;
 
 namespace Oriva.Realtime.Bench.Servers;
 
-/// <summary>Oriva.Realtime.Hub as it is built beside the bench, in Development, on a fresh store.</summary>
+/// <summary>Oriva.Realtime.Hub as it is built beside the bench, in Production, on a fresh store.</summary>
 internal sealed class OursTarget : Target
 {
     public const string App = "bench";
@@ -119,7 +119,8 @@ internal sealed class OursTarget : Target
     {
         var environment = new Dictionary<string, string>
         {
-            ["ASPNETCORE_ENVIRONMENT"] = "Development",
+            ["ASPNETCORE_ENVIRONMENT"] = "Production",
+            ["Storage__MigrateAtStart"] = "true",
             ["Auth__SymmetricKey"] = tokens.Key,
             // One publisher does here what many would.
             ["Limits__PublishesPerSecond"] = "0",
