@@ -48,7 +48,7 @@ public static class RealtimeServiceCollectionExtensions
         services.AddSingleton(provider => new AppRegistry(Get<RealtimeDatabase>(provider), Get<TimeProvider>(provider), Logger<AppRegistry>(provider)));
         services.AddSingleton(provider => new ManifestStore(Get<RealtimeDatabase>(provider), Get<AppRegistry>(provider), Get<TimeProvider>(provider)));
         services.AddSingleton<ManifestFiles>();
-        services.AddSingleton(provider => new UserDirectory(Get<RealtimeDatabase>(provider), Get<TimeProvider>(provider)));
+        services.AddSingleton(provider => new UserDirectory(Get<RealtimeDatabase>(provider), Get<EventStore>(provider), Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new ApiKeys(Get<RealtimeDatabase>(provider), Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new AccessPolicy(Get<AppRegistry>(provider), Get<UserDirectory>(provider), Get<ApiKeys>(provider)));
         services.AddHostedService<RegistryRefresh>();

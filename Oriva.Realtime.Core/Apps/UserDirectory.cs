@@ -22,14 +22,16 @@ public sealed class UserDirectory
 
     private readonly RealtimeDatabase _database;
     private readonly TimeProvider _time;
+    private readonly Gathering<Entrant, bool> _entering;
     private readonly ConcurrentDictionary<(string App, string UserId), (bool Member, long At)> _remembered = new();
     private DateTimeOffset _leaversSeenUntil;
     private long _revision;
 
-    internal UserDirectory(RealtimeDatabase database, TimeProvider time)
+    internal UserDirectory(RealtimeDatabase database, EventStore store, TimeProvider time)
     {
         _database = database;
         _time = time;
+        _entering = new(entrants => store.EnterAsync(entrants, time.GetUtcNow(), CancellationToken.None));
     }
 
     /// <summary>Grows when a member has left.</summary>
@@ -42,24 +44,9 @@ public sealed class UserDirectory
         if (_remembered.TryGetValue(key, out var known) && _time.GetElapsedTime(known.At) < s_trust)
             return known.Member;
 
-        await using var context = _database.ForService();
-        var row = await context.AppUsers.AsNoTracking().FirstOrDefaultAsync(stored => stored.App == app && stored.UserId == user.Sub, cancellationToken);
-        if (row is null)
-        {
-            try
-            {
-                context.AppUsers.Add(new AppUserRow { App = app, UserId = user.Sub, Email = user.Email, Locale = user.Locale, JoinedAt = _time.GetUtcNow() });
-                await context.SaveChangesAsync(cancellationToken);
-            }
-            catch (DbUpdateException)
-            {
-                // Another request of the same user was first. If it was something else, the next read says so.
-                context.ChangeTracker.Clear();
-                row = await context.AppUsers.AsNoTracking().FirstAsync(stored => stored.App == app && stored.UserId == user.Sub, cancellationToken);
-            }
-        }
-
-        var member = row?.LeftAt is null;
+        var entrant = new Entrant(app, user.Sub, user.Email, user.Locale);
+        var members = await _entering.AskAsync([entrant], cancellationToken);
+        var member = members[entrant];
         Remember(key, member);
         return member;
     }

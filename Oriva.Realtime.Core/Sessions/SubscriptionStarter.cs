@@ -11,6 +11,8 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
 {
     public const int MostTopics = 100;
 
+    private readonly Gathering<string, StreamHead> _heads = new(streams => store.ReadHeadsAsync(streams, CancellationToken.None));
+
     public long AccessRevision => access.Revision;
 
     public async Task<Outcome<(Subscription Subscription, SubscribeAnswer Answer)>> StartAsync(
@@ -90,7 +92,7 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
     /// <returns>False: the cursor could not be honoured, and all streams start at their heads.</returns>
     private async Task<bool> PlaceAsync(Subscription subscription, Cursor? cursor, From from, CancellationToken cancellationToken)
     {
-        var heads = await store.ReadHeadsAsync([.. subscription.Streams.Select(stream => stream.Stream.Name.Text)], cancellationToken);
+        var heads = await _heads.AskAsync(subscription.Streams.Select(stream => stream.Stream.Name.Text), cancellationToken);
         var none = new StreamHead(0, DateTimeOffset.MinValue);
         var honoured = cursor is null || cursor.Epoch == epoch.Value;
         foreach (var stream in subscription.Streams)
@@ -102,7 +104,7 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
                 await StartFreshAsync(stream, head, from, cancellationToken);
         }
 
-        feed.Announce(heads.Select(head => new StreamAdvance(head.Key, head.Value.Position)));
+        feed.Announce(subscription.Streams.Select(stream => new StreamAdvance(stream.Stream.Name.Text, heads.GetValueOrDefault(stream.Stream.Name.Text, none).Position)));
         if (!honoured)
         {
             foreach (var stream in subscription.Streams)
@@ -126,7 +128,11 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
 
         if (position > head.Position)
             return false;
-        var next = await store.ReadAsync(stream.Stream.Name.Text, position, DateTimeOffset.MinValue, new ReadLimit(Events: 1), scope, cancellationToken);
+        var one = new ReadLimit(Events: 1);
+        // Many who come back at once stand at the same place: the tail, when it reaches so far, is read for all of them.
+        if (!stream.Stream.TryRead(position, one, out var next)
+            && !(await stream.Stream.TryLoadAsync(store, position, cancellationToken) && stream.Stream.TryRead(position, one, out next)))
+            next = await store.ReadAsync(stream.Stream.Name.Text, position, DateTimeOffset.MinValue, one, scope, cancellationToken);
         if (next is not [{ } first] || first.Position != position + 1)
             return false;
         stream.StartAt(position, first.RecordedAt);

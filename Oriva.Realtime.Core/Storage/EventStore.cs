@@ -54,6 +54,10 @@ internal abstract class EventStore
     /// <summary>Deletes a bounded number of intervals that nothing was added to since <paramref name="cutoff"/>.</summary>
     public abstract Task<bool> DropEvidenceBeforeAsync(DateTimeOffset cutoff, CancellationToken cancellationToken);
 
+    /// <summary>Adds those to their app's directory who are not in it yet.</summary>
+    /// <returns>Whether each is a member: false for who has left.</returns>
+    public abstract Task<IReadOnlyDictionary<Entrant, bool>> EnterAsync(IReadOnlyCollection<Entrant> entrants, DateTimeOffset now, CancellationToken cancellationToken);
+
     /// <summary>Refuses early, with the reason, what would break the promise later; for example a database that does not wait for its disk.</summary>
     public abstract Task CheckAsync(CancellationToken cancellationToken);
 
@@ -80,6 +84,9 @@ internal abstract class EventStore
 /// <param name="Bytes">Of memory: what is read may exceed it by one event, so that there always is one.</param>
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct ReadLimit(int Events, int Bytes = int.MaxValue);
+
+/// <summary>A user who comes to an app with a token, and what the token says.</summary>
+internal sealed record Entrant(string App, string UserId, string? Email, string? Locale);
 
 internal sealed record StreamHead(long Position, DateTimeOffset RecordedAt);
 

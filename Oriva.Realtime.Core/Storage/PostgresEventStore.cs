@@ -249,6 +249,22 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
         return await command.ExecuteNonQueryAsync(CancellationToken.None) > 0;
     }, cancellationToken);
 
+    public override Task<IReadOnlyDictionary<Entrant, bool>> EnterAsync(IReadOnlyCollection<Entrant> entrants, DateTimeOffset now, CancellationToken cancellationToken) =>
+        Guarded<IReadOnlyDictionary<Entrant, bool>>(async () =>
+    {
+        await using var command = dataSource.CreateCommand(PostgresSql.Enter);
+        command.Parameters.Add(TextArray(entrants.Select(entrant => entrant.App)));
+        command.Parameters.Add(TextArray(entrants.Select(entrant => entrant.UserId)));
+        command.Parameters.Add(TextArray(entrants.Select(entrant => entrant.Email)));
+        command.Parameters.Add(TextArray(entrants.Select(entrant => entrant.Locale)));
+        command.Parameters.Add(new() { Value = now.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
+        var left = new HashSet<(string App, string UserId)>();
+        await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
+        while (await reader.ReadAsync(CancellationToken.None))
+            left.Add((reader.GetString(0), reader.GetString(1)));
+        return entrants.ToDictionary(entrant => entrant, entrant => !left.Contains((entrant.App, entrant.UserId)));
+    }, cancellationToken);
+
     public override Task CheckAsync(CancellationToken cancellationToken) => Guarded(async () =>
     {
         await using var command = dataSource.CreateCommand(PostgresSql.DurabilitySettings);

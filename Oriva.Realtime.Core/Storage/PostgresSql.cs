@@ -104,6 +104,20 @@ internal static class PostgresSql
         WHERE ctid IN (SELECT ctid FROM realtime.connection_evidence WHERE updated_at < $1 LIMIT 5000)
         """;
 
+    /// <summary>In the order of the key, so that two nodes that add the same users cannot deadlock. Who is added now is not seen by the SELECT, and has not left.</summary>
+    public const string Enter = """
+        WITH entrants AS (
+            SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS e(app, user_id, email, locale)
+        ), added AS (
+            INSERT INTO realtime.app_users (app, user_id, email, locale, joined_at)
+            SELECT app, user_id, email, locale, $5 FROM entrants e
+            WHERE NOT EXISTS (SELECT FROM realtime.app_users u WHERE u.app = e.app AND u.user_id = e.user_id)
+            ORDER BY app, user_id
+            ON CONFLICT DO NOTHING
+        )
+        SELECT u.app, u.user_id FROM entrants JOIN realtime.app_users u USING (app, user_id) WHERE u.left_at IS NOT NULL
+        """;
+
     public const string DurabilitySettings = "SELECT current_setting('synchronous_commit'), current_setting('fsync')";
 
     /// <summary>One migration at a time in a cluster; the number is arbitrary, and this project's.</summary>

@@ -171,6 +171,39 @@ internal sealed class SqliteEventStore(string connectionString) : EventStore
         return command.ExecuteNonQuery() > 0;
     });
 
+    public override Task<IReadOnlyDictionary<Entrant, bool>> EnterAsync(IReadOnlyCollection<Entrant> entrants, DateTimeOffset now, CancellationToken cancellationToken) =>
+        Guarded<IReadOnlyDictionary<Entrant, bool>>(connection =>
+    {
+        var members = new Dictionary<Entrant, bool>(entrants.Count);
+        var strangers = new List<Entrant>();
+        using (var hasLeft = Command(connection, SqliteSql.HasLeft, "$app", "$user"))
+        {
+            foreach (var entrant in entrants)
+            {
+                Bind(hasLeft, entrant.App, entrant.UserId);
+                if (hasLeft.ExecuteScalar() is long left)
+                    members[entrant] = left == 0;
+                else
+                    strangers.Add(entrant);
+            }
+        }
+
+        if (strangers.Count == 0)
+            return members;
+        using var transaction = connection.BeginTransaction(IsolationLevel.Serializable, deferred: false);
+        using var add = Command(connection, SqliteSql.AddMember, "$app", "$user", "$email", "$locale", "$now");
+        foreach (var entrant in strangers)
+        {
+            Bind(add, entrant.App, entrant.UserId, entrant.Email, entrant.Locale, StoreTime.ToMicroseconds(now));
+            add.ExecuteNonQuery();
+            // Somebody who is removed at this moment is seen to have left when it is asked again.
+            members[entrant] = true;
+        }
+
+        transaction.Commit();
+        return members;
+    });
+
     public override Task CheckAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     private Task<bool> DropAsync(string sql, DateOnly cutoff) => Guarded(connection =>

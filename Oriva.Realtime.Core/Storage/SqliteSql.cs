@@ -69,6 +69,12 @@ internal static class SqliteSql
                 acked_position = max(acked_position, excluded.acked_position), updated_at = excluded.updated_at
         """;
 
+    public const string HasLeft = "SELECT left_at IS NOT NULL FROM app_users WHERE app = $app AND user_id = $user";
+
+    public const string AddMember = """
+        INSERT INTO app_users (app, user_id, email, locale, joined_at) VALUES ($app, $user, $email, $locale, $now) ON CONFLICT DO NOTHING
+        """;
+
     public const string DropEvidenceBefore = """
         DELETE FROM connection_evidence WHERE rowid IN (SELECT rowid FROM connection_evidence WHERE updated_at < $cutoff LIMIT 2000)
         """;

@@ -55,6 +55,9 @@ internal sealed class ReadableLog(IReadOnlyList<StoredEvent> events) : EventStor
         return Task.FromResult(heads);
     }
 
+    public override Task<IReadOnlyDictionary<Entrant, bool>> EnterAsync(IReadOnlyCollection<Entrant> entrants, DateTimeOffset now, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
     public override Task<string> ReadEpochAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public override Task<IReadOnlyDictionary<EventKey, StoredReceipt>> FindReceiptsAsync(IReadOnlyCollection<EventKey> keys, CancellationToken cancellationToken) =>

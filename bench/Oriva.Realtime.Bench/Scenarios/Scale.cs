@@ -24,7 +24,7 @@ internal sealed record Scale
     public TimeSpan IdleTime { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>Who comes and goes before connections are counted, so that the code for it is compiled.</summary>
-    public int WarmUpUsers { get; init; } = 500;
+    public int WarmUpUsers { get; init; } = 3_000;
 
     public int StormUsers { get; init; } = 5_000;
 
