@@ -21,12 +21,17 @@ internal abstract class StreamListener
 /// The tail is a cache of the log and nothing more: contiguous, possibly empty, and dropped whenever something does not follow on. Whoever stands before it
 /// reads the log.
 /// </remarks>
-internal sealed class ActiveStream(StreamName name, TailBudget budget)
+internal sealed class ActiveStream(StreamName name, TailBudget budget, TimeProvider time)
 {
     private const int MostEvents = 512;
     private const int MostBytes = 1024 * 1024;
     private const int SharedBatches = 8;
     private const int WakeChunk = 128;
+
+    private const int Resting = 0;
+    private const int Waking = 1;
+    private const int WakingAgain = 2;
+
     private static readonly ReadLimit s_load = new(256, MostBytes);
 
     private readonly Lock _lock = new();
@@ -38,6 +43,7 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget)
     private long _head;
     private long _grewAt;
     private Task? _loading;
+    private int _waking;
 
     public StreamName Name { get; } = name;
 
@@ -99,8 +105,44 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget)
         }
     }
 
-    /// <summary>Wakes all listeners, a few at a time, so that others can come and go meanwhile.</summary>
+    /// <summary>More listeners than one thread should wake on its way to other streams.</summary>
+    public bool IsCrowded => _listeners.Count > WakeChunk;
+
+    /// <summary>Wakes all listeners. One pass at a time: what comes while one is under way is left to one more after it.</summary>
     public void WakeListeners()
+    {
+        if (Interlocked.Exchange(ref _waking, WakingAgain) == Resting)
+            _ = WakeUntilRestedAsync();
+    }
+
+    /// <summary>
+    /// Waking a crowd is the smaller part of serving it: the listeners' writes go on afterwards. So the next pass waits as long as this one took, and finds
+    /// more to send: under load each listener is woken less often and for more, and an event that finds the stream at rest waits for nothing.
+    /// </summary>
+    private async Task WakeUntilRestedAsync()
+    {
+        try
+        {
+            do
+            {
+                Volatile.Write(ref _waking, Waking);
+                var started = time.GetTimestamp();
+                WakeEach();
+                if (IsCrowded)
+                    await Task.Delay(time.GetElapsedTime(started), time);
+            }
+            while (Interlocked.CompareExchange(ref _waking, Resting, Waking) != Waking);
+        }
+        catch
+        {
+            // A bug in a listener must not silence the stream.
+            Volatile.Write(ref _waking, Resting);
+            throw;
+        }
+    }
+
+    /// <summary>A few at a time, so that others can come and go meanwhile.</summary>
+    private void WakeEach()
     {
         StreamListener[] chunk = [];
         for (var next = 0; ; next += chunk.Length)
@@ -127,7 +169,7 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget)
     {
         lock (_lock)
         {
-            events = Holds(after) ? Take(after, limit) : [];
+            events = Holds(after) ? Take(after, Count(after, limit)) : [];
             return events.Count > 0;
         }
     }
@@ -139,15 +181,15 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget)
         {
             if (!Holds(after))
                 return null;
-            var events = Take(after, limit);
-            var through = events[^1].Position;
+            var count = Count(after, limit);
+            var through = after + count;
             foreach (var shared in _shared)
             {
                 if (shared is not null && shared.After == after && shared.Through == through && shared.Subscription == subscription)
                     return shared;
             }
 
-            var batch = new EventBatch(app, subscription, Name.Text, after, through, events);
+            var batch = new EventBatch(app, subscription, Name.Text, after, through, Take(after, count));
             if (_listeners.Count > 1)
                 _shared[_nextShared++ % SharedBatches] = batch;
             return batch;
@@ -202,14 +244,18 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget)
     /// <summary>Under the lock, as all that follows.</summary>
     private bool Holds(long after) => _tail.Count > 0 && after >= _tail[0].Position - 1 && after < _tail[^1].Position;
 
-    private List<StoredEvent> Take(long after, ReadLimit limit)
+    private int Count(long after, ReadLimit limit)
     {
-        var first = (int)(after + 1 - _tail[0].Position);
-        var next = first;
-        for (var bytes = 0; next < _tail.Count && next - first < limit.Events && bytes < limit.Bytes; next++)
-            bytes += _tail[next].Size;
-        return _tail[first..next];
+        var first = IndexAfter(after);
+        var count = 0;
+        for (var bytes = 0; first + count < _tail.Count && count < limit.Events && bytes < limit.Bytes; count++)
+            bytes += _tail[first + count].Size;
+        return count;
     }
+
+    private List<StoredEvent> Take(long after, int count) => _tail.GetRange(IndexAfter(after), count);
+
+    private int IndexAfter(long position) => (int)(position + 1 - _tail[0].Position);
 
     private void Keep(IReadOnlyList<StoredEvent> events)
     {

@@ -28,7 +28,7 @@ internal sealed class StreamFeed(TimeProvider time)
     {
         while (true)
         {
-            var stream = _streams.GetOrAdd(name.Text, static (_, made) => new ActiveStream(made.name, made._budget), (name, _budget));
+            var stream = _streams.GetOrAdd(name.Text, static (_, made) => new ActiveStream(made.name, made._budget, made.time), (name, _budget, time));
             if (stream.TryAdd(listener))
                 return stream;
             // It was retired between the two; whoever did that removes it, or this does.
@@ -49,7 +49,12 @@ internal sealed class StreamFeed(TimeProvider time)
         var now = time.GetTimestamp();
         foreach (var advance in advances)
         {
-            if (_streams.TryGetValue(advance.Stream, out var stream) && stream.Advance(advance.Head, advance.Events, now))
+            if (!_streams.TryGetValue(advance.Stream, out var stream) || !stream.Advance(advance.Head, advance.Events, now))
+                continue;
+            // A large audience holds up nobody else's.
+            if (stream.IsCrowded)
+                ThreadPool.UnsafeQueueUserWorkItem(static crowded => crowded.WakeListeners(), stream, preferLocal: false);
+            else
                 (grown ??= []).Add(stream);
         }
 

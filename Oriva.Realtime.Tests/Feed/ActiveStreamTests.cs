@@ -2,6 +2,7 @@ using CsCheck;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Feed;
 using Oriva.Realtime.Core.Storage;
+using Oriva.Realtime.Tests.Infrastructure;
 using Oriva.Realtime.Tests.EventLog;
 
 namespace Oriva.Realtime.Tests.Feed;
@@ -32,7 +33,7 @@ public sealed class ActiveStreamTests
     [InlineData(1_000)]
     public void EveryListener_IsWokenOnce(int count)
     {
-        var stream = new ActiveStream(StreamName.OfApp("a1"), _budget);
+        var stream = new ActiveStream(StreamName.OfApp("a1"), _budget, TimeProvider.System);
         var listeners = Enumerable.Range(0, count).Select(_ => new CountingListener()).ToList();
         listeners.ForEach(listener => stream.TryAdd(listener).ShouldBeTrue());
 
@@ -44,7 +45,7 @@ public sealed class ActiveStreamTests
     [Fact]
     public void ListenerThatLeft_IsNotWoken_AndTheOthersAre()
     {
-        var stream = new ActiveStream(StreamName.OfApp("a1"), _budget);
+        var stream = new ActiveStream(StreamName.OfApp("a1"), _budget, TimeProvider.System);
         var listeners = Enumerable.Range(0, 10).Select(_ => new CountingListener()).ToList();
         listeners.ForEach(listener => stream.TryAdd(listener));
         foreach (var gone in (int[])[0, 4, 9, 1])
@@ -59,7 +60,7 @@ public sealed class ActiveStreamTests
     [Fact]
     public void ListenerThatLeavesWhileWoken_LeavesNobodyOut()
     {
-        var stream = new ActiveStream(StreamName.OfApp("a1"), _budget);
+        var stream = new ActiveStream(StreamName.OfApp("a1"), _budget, TimeProvider.System);
         var listeners = Enumerable.Range(0, 300).Select(_ => new CountingListener()).ToList();
         listeners.ForEach(listener => stream.TryAdd(listener));
         foreach (var leaving in listeners.Where((_, i) => i % 3 == 0))
@@ -81,7 +82,7 @@ public sealed class ActiveStreamTests
         Gen.Int[0, 9].Array[0, 60].Sample(
             toggled =>
             {
-                var stream = new ActiveStream(StreamName.OfApp("a1"), new TailBudget());
+                var stream = new ActiveStream(StreamName.OfApp("a1"), new TailBudget(), TimeProvider.System);
                 var listeners = Enumerable.Range(0, 10).Select(_ => new CountingListener()).ToList();
                 var anchor = new CountingListener();
                 stream.TryAdd(anchor).ShouldBeTrue();
@@ -107,7 +108,7 @@ public sealed class ActiveStreamTests
     [Fact]
     public void LastListener_RetiresTheStream_AndNobodyComesAfter()
     {
-        var stream = new ActiveStream(StreamName.OfApp("a1"), _budget);
+        var stream = new ActiveStream(StreamName.OfApp("a1"), _budget, TimeProvider.System);
         var listener = new CountingListener();
         stream.TryAdd(listener);
 
@@ -210,7 +211,7 @@ public sealed class ActiveStreamTests
         for (var i = 0; i < 200; i++)
         {
             var listener = new CountingListener();
-            var stream = new ActiveStream(StreamName.OfApp("a1"), _budget);
+            var stream = new ActiveStream(StreamName.OfApp("a1"), _budget, TimeProvider.System);
             stream.TryAdd(listener);
             stream.Advance(1, large, now: 0);
             streams.Add((stream, listener));
@@ -237,6 +238,26 @@ public sealed class ActiveStreamTests
 
         Read(1_299).ShouldBe([1_300L]);
         _budget.TryTake(125 * 1024 * 1024).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task WhatComesWhileACrowdIsWoken_IsLeftToOneMorePass()
+    {
+        var crowd = Enumerable.Range(0, 1_000).Select(_ => new CountingListener()).ToList();
+        crowd.ForEach(listener => _stream.TryAdd(listener).ShouldBeTrue());
+        crowd[10].OnWake = () =>
+        {
+            for (var i = 0; i < 20; i++)
+                _stream.WakeListeners();
+            crowd[10].OnWake = null;
+        };
+
+        _stream.WakeListeners();
+
+        await Waiting.Eventually("the second pass", () => crowd[^1].Wakes == 2);
+        crowd.ShouldAllBe(listener => listener.Wakes == 2);
+        _stream.WakeListeners();
+        await Waiting.Eventually("a pass of its own, after the rest", () => crowd[^1].Wakes == 3);
     }
 
     [Fact]
@@ -404,7 +425,7 @@ public sealed class ActiveStreamTests
     [InlineData(null, "room-1", "", "a1/room-1")]
     public async Task Load_SeesThisStreamAndNoOther(string? userId, string? topic, string sub, string topics)
     {
-        var stream = new ActiveStream(StreamName.Of("a1", userId, topic), _budget);
+        var stream = new ActiveStream(StreamName.Of("a1", userId, topic), _budget, TimeProvider.System);
         stream.TryAdd(new CountingListener());
         stream.Advance(1, null, now: 0);
         var log = new ReadableLog([]);
@@ -417,7 +438,7 @@ public sealed class ActiveStreamTests
 
     private static ActiveStream Follow(TailBudget budget)
     {
-        var stream = new ActiveStream(StreamName.OfApp("a1"), budget);
+        var stream = new ActiveStream(StreamName.OfApp("a1"), budget, TimeProvider.System);
         stream.TryAdd(new CountingListener());
         return stream;
     }
