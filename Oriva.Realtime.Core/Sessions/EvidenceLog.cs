@@ -13,7 +13,8 @@ internal sealed partial class EvidenceLog(EventStore store, TimeProvider time, I
 {
     private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(3);
 
-    private const int RowsAStatement = 1_000;
+    /// <summary>Few, with a pause after each as long as it took: publishes share the database, and should not wait behind a heap of evidence.</summary>
+    private const int RowsAStatement = 200;
 
     /// <summary>Ended subscriptions that wait to be saved while the store is away; more are forgotten.</summary>
     private const int MostWaiting = 100_000;
@@ -44,9 +45,12 @@ internal sealed partial class EvidenceLog(EventStore store, TimeProvider time, I
             foreach (var interval in _waiting.Take(RowsAStatement))
                 batch[(interval.SessionId, interval.Stream, interval.From)] = interval; // a later one of the same is further
             var taken = Math.Min(RowsAStatement, _waiting.Count);
+            var started = time.GetTimestamp();
             await store.SaveEvidenceAsync(batch.Values, time.GetUtcNow(), cancellationToken);
             for (var i = 0; i < taken; i++)
                 _waiting.TryDequeue(out _);
+            if (!_waiting.IsEmpty)
+                await Task.Delay(time.GetElapsedTime(started), time, cancellationToken);
         }
     }
 

@@ -50,6 +50,22 @@ public sealed class BearerTests
         response.Headers.WwwAuthenticate.Single().ToString().ShouldStartWith("Bearer error=\"invalid_token\", error_description=\"The token expired at");
     }
 
+    [Fact]
+    public async Task AGoodToken_IsRefusedFromItsExpiryOn()
+    {
+        await using var host = await AuthenticationHost.StartWithSecretAsync();
+        var token = host.Sign(Ada, expiresInSeconds: 30);
+        (await host.CallAsync(token)).Sub.ShouldBe("ada");
+
+        // Clocks may differ by ten seconds.
+        host.Time.Advance(TimeSpan.FromSeconds(39));
+        (await host.CallAsync(token)).Sub.ShouldBe("ada");
+        host.Time.Advance(TimeSpan.FromSeconds(2));
+
+        using var response = await host.GetAsync("/me", token);
+        (await AuthenticationHost.ReadProblemAsync(response, 401, "unauthenticated")).ShouldBe("The token has expired.");
+    }
+
     [Theory]
     [InlineData("garbage")]
     [InlineData("a.b.c")]
