@@ -90,6 +90,16 @@ public sealed class EventHistory
         if (query.To is { } to)
             events = events.Where(e => e.RecordedAt < to.ToUniversalTime());
 
+        // Within a stream, time never goes back: the order of positions is the order of recording, and the key has it.
+        if (query.UserId is not null || query.Topic is not null)
+        {
+            var reached = after?.Position ?? (query.Ascending ? 0 : long.MaxValue);
+            events = query.Ascending
+                ? events.Where(e => e.Position > reached).OrderBy(e => e.Position)
+                : events.Where(e => e.Position < reached).OrderByDescending(e => e.Position);
+            return events.Take(query.Limit + 1);
+        }
+
         if (query.Ascending)
         {
             if (after is not null)

@@ -65,7 +65,6 @@ internal sealed class RealtimeDbContext(DbContextOptions<RealtimeDbContext> opti
                 @event.HasKey(row => new { row.Stream, row.Position });
             @event.HasIndex(row => new { row.App, row.RecordedAt, row.Stream, row.Position }).HasDatabaseName("ix_events_app_time");
             @event.HasIndex(row => new { row.App, row.Type, row.RecordedAt }).HasDatabaseName("ix_events_app_type_time");
-            @event.HasIndex(row => new { row.UserId, row.RecordedAt }).HasDatabaseName("ix_events_user_time").HasFilter("user_id IS NOT NULL");
             if (!postgres)
                 @event.HasIndex(row => row.RecordedAt).HasDatabaseName("ix_events_time");
 #pragma warning disable CA1310 // Translated to SQL

@@ -13,7 +13,7 @@ internal static class Program
     public const string InlineCompletions = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
 
     /// <summary>A file has no width of its own.</summary>
-    private const int LogWidth = 200;
+    private const int LogWidth = 320;
 
     public static async Task<int> Main(string[] args)
     {

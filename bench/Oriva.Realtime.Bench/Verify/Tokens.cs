@@ -1,17 +1,13 @@
-using System.Buffers.Text;
 using System.Net.Http.Json;
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Oriva.Realtime.Bench.Load;
 
 namespace Oriva.Realtime.Bench.Verify;
 
 /// <summary>Tokens for the run: signed with the deployment's symmetric key, or, where it runs in Development, asked from it.</summary>
 internal sealed class Tokens(VerifyOptions options, HttpClient http)
 {
-    private static readonly string s_header = Base64Url.EncodeToString("""{"alg":"HS256","typ":"JWT"}"""u8);
-
     /// <summary>Longer than any run's patience.</summary>
     private readonly long _seconds = (long)options.Duration.TotalSeconds + 3_600;
 
@@ -47,7 +43,6 @@ internal sealed class Tokens(VerifyOptions options, HttpClient http)
             payload["iss"] = options.Issuer;
         if (options.Audience is not null)
             payload["aud"] = options.Audience;
-        var signed = s_header + "." + Base64Url.EncodeToString(Encoding.UTF8.GetBytes(payload.ToJsonString()));
-        return signed + "." + Base64Url.EncodeToString(HMACSHA256.HashData(Encoding.UTF8.GetBytes(key), Encoding.ASCII.GetBytes(signed)));
+        return Jwt.Sign(key, payload);
     }
 }
