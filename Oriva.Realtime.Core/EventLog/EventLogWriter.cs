@@ -20,6 +20,8 @@ namespace Oriva.Realtime.Core.EventLog;
 /// <item>Append the rest in one transaction. Crash before its commit: nothing stored, nothing answered. After it: stored, and a repeat finds the receipt.</item>
 /// <item>Tell the feed, then answer. Crash between: sessions find the events by the poll of heads.</item>
 /// </list>
+/// Where the store takes more than one append of a node at once (<see cref="EventStore.ConcurrentAppends"/>), a second group goes through the steps beside the
+/// first: as another node's would, it waits for the first's locks, so positions stay without a gap, and for its receipts, so an id is stored once.
 /// When the answer to step 3 is lost, the group goes through step 2 again, now with all its ids, until the store says what happened.
 /// </remarks>
 internal sealed partial class EventLogWriter(
@@ -31,7 +33,7 @@ internal sealed partial class EventLogWriter(
     /// <summary>How often a group may find an id taken before that is a fault of the store and not another node.</summary>
     private const int MostCollisions = 20;
 
-    private readonly AppendQueue _queue = new(options.Value);
+    private readonly AppendQueue _queue = new(options.Value, store.ConcurrentAppends);
 
     /// <summary>Appends all events of the request or none. Answers when they are durable; the answer is never an exception.</summary>
     public Task<Outcome<IReadOnlyList<Receipt>>> AppendAsync(AppendRequest request)
@@ -50,17 +52,24 @@ internal sealed partial class EventLogWriter(
         // Stopping closes the queue; what was accepted before is still appended and answered.
         await using var closing = stoppingToken.Register(_queue.Close);
         while (await _queue.TakeAsync() is { Count: > 0 } group)
+            _ = AnswerAsync(group);
+    }
+
+    private async Task AnswerAsync(List<AppendRequest> group)
+    {
+        try
         {
-            try
-            {
-                await WriteAsync(group);
-            }
-            catch (Exception e)
-            {
-                // A bug must cost one group, not the node's writer.
-                LogGroupFailed(e, group.Count);
-                Refuse(group, "The append failed unexpectedly.");
-            }
+            await WriteAsync(group);
+        }
+        catch (Exception e)
+        {
+            // A bug must cost one group, not the node's writer.
+            LogGroupFailed(e, group.Count);
+            Refuse(group, "The append failed unexpectedly.");
+        }
+        finally
+        {
+            _queue.Done();
         }
     }
 

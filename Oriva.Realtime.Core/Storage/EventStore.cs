@@ -10,6 +10,9 @@ namespace Oriva.Realtime.Core.Storage;
 /// <remarks>Outages are thrown as <see cref="StoreException"/>.</remarks>
 internal abstract class EventStore
 {
+    /// <summary>Appends of one node that may be under way at once: with two, one is prepared, and waits for its locks, while the other reaches the disk.</summary>
+    public abstract int ConcurrentAppends { get; }
+
     public abstract Task<string> ReadEpochAsync(CancellationToken cancellationToken);
 
     public abstract Task<IReadOnlyDictionary<EventKey, StoredReceipt>> FindReceiptsAsync(IReadOnlyCollection<EventKey> keys, CancellationToken cancellationToken);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Npgsql;
 using NpgsqlTypes;
 using Oriva.Realtime.Core.EventLog;
@@ -9,8 +10,10 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
 {
     private const int AppendTimeoutSeconds = 15;
 
-    // The writer's own, kept open between groups: one backend stays warm, and no group waits for a connection. Null while a group uses it.
-    private NpgsqlConnection? _writerConnection;
+    // The writer's own, kept open between groups: their backends stay warm, and no group waits for a connection.
+    private readonly ConcurrentQueue<NpgsqlConnection> _writerConnections = new();
+
+    public override int ConcurrentAppends => 2;
 
     public override Task<string> ReadEpochAsync(CancellationToken cancellationToken) => Guarded(async () =>
     {
@@ -63,10 +66,11 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
 
     private async Task<IReadOnlyDictionary<string, StreamHead>> TryAppendAsync(AppendGroup group)
     {
-        var connection = Interlocked.Exchange(ref _writerConnection, null);
+        NpgsqlConnection? connection;
         try
         {
-            connection ??= await dataSource.OpenConnectionAsync(CancellationToken.None);
+            if (!_writerConnections.TryDequeue(out connection))
+                connection = await dataSource.OpenConnectionAsync(CancellationToken.None);
         }
         catch (Exception e) when (IsOutage(e))
         {
@@ -83,7 +87,8 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
                     heads[reader.GetString(0)] = new StreamHead(reader.GetInt64(1), reader.GetFieldValue<DateTimeOffset>(2));
             }
 
-            connection = Interlocked.Exchange(ref _writerConnection, connection);
+            _writerConnections.Enqueue(connection);
+            connection = null;
             return heads;
         }
         catch (PostgresException e) when (IsRolledBack(e))
@@ -96,7 +101,7 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
         }
         finally
         {
-            // After a failure, or where two appends met: back to the pool.
+            // After a failure: back to the pool.
             if (connection is not null)
                 await connection.DisposeAsync();
         }

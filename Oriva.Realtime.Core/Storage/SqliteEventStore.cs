@@ -12,6 +12,9 @@ internal sealed class SqliteEventStore(string connectionString) : EventStore
     private const int Busy = 5, Locked = 6, ReadOnly = 8, IoError = 10, Full = 13, CannotOpen = 14;
     private const int Constraint = 19, TooBig = 18, Mismatch = 20, PrimaryKeyConstraint = 1555, UniqueConstraint = 2067;
 
+    /// <summary>SQLite has one writer, and whoever waits for it polls.</summary>
+    public override int ConcurrentAppends => 1;
+
     public override Task<string> ReadEpochAsync(CancellationToken cancellationToken) => Guarded(connection =>
     {
         using var command = Command(connection, SqliteSql.Epoch);

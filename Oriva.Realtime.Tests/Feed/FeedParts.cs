@@ -36,6 +36,8 @@ internal sealed class ReadableLog(IReadOnlyList<StoredEvent> events) : EventStor
     /// <summary>Reads end when this does.</summary>
     public Task Answers { get; set; } = Task.CompletedTask;
 
+    public override int ConcurrentAppends => 1;
+
     public ReadScope? LastScope { get; private set; }
 
     public override async Task<IReadOnlyList<StoredEvent>> ReadAsync(
