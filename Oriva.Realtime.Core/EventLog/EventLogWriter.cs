@@ -30,7 +30,7 @@ internal sealed partial class EventLogWriter(
 {
     private static readonly TimeSpan s_resolvePause = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>How often a group may find an id taken before that is a fault of the store and not another node.</summary>
+    /// <summary>how often a group may find an id taken before that is a fault of the store and not another writer.</summary>
     private const int MostCollisions = 20;
 
     private readonly AppendQueue _queue = new(options.Value, store.ConcurrentAppends);
@@ -87,7 +87,7 @@ internal sealed partial class EventLogWriter(
             }
             catch (StoreException e) when (e.Failure == StoreFailure.ReceiptExists && collisions < MostCollisions)
             {
-                // Another node stored one of the ids between steps 2 and 3. Looking again, now for all of them, finds it.
+                // Another group or node stored one of the ids between steps 2 and 3. Looking again, now for all of them, finds it.
                 collisions++;
                 LogReceiptExists(group.Count);
             }
@@ -250,6 +250,6 @@ internal sealed partial class EventLogWriter(
     [LoggerMessage(Level = LogLevel.Warning, Message = "The store refused a row of app {App}; its publish was answered 422, the others of its group go on")]
     private partial void LogRowRefused(Exception exception, string app);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Another node stored an event id of a group of {Requests} publishes meanwhile; looking again")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "An event id of a group of {Requests} publishes was stored meanwhile, by another group or node; looking again")]
     private partial void LogReceiptExists(int requests);
 }

@@ -206,6 +206,33 @@ public abstract class IdempotencySpecification(StoreFixture fixture) : StoreTest
         }
     }
 
+    /// <summary>Each array is worth a commit of its own, so that two are under way at once where the store allows it, over the same streams and ids.</summary>
+    [Fact]
+    public async Task LargeArrays_AtOnceThatShareIds_StoreEachIdOnce()
+    {
+        const int arrays = 24, size = 120, step = 80, users = 7;
+        var app = await Node.AddAppAsync();
+        EventDraft Event(int n) => Drafts.ToUser(app, $"user-{n % users}", new { n }) with { Id = $"e-{n}" };
+
+        var receipts = await Task.WhenAll(Enumerable.Range(0, arrays).Select(array => Task.Run(() =>
+            Node.PublishAsync([.. Enumerable.Range(array * step, size).Select(Event)]))));
+
+        var all = receipts.SelectMany(answered => answered).ToLookup(receipt => receipt.Id);
+        all.Count.ShouldBe(((arrays - 1) * step) + size);
+        foreach (var same in all)
+        {
+            same.Count(receipt => !receipt.Duplicate).ShouldBe(1, same.Key);
+            same.Select(receipt => (receipt.Stream, receipt.Position)).Distinct().Count().ShouldBe(1, same.Key);
+        }
+
+        foreach (var stream in all.GroupBy(same => same.First().Stream))
+        {
+            var stored = await Node.ReadStreamAsync(stream.Key);
+            stored.Select(e => e.Id).ShouldBe(stream.OrderBy(id => id.First().Position).Select(id => id.Key));
+            stored.Select(e => e.Position).ShouldBe(Enumerable.Range(1, stored.Count).Select(n => (long)n));
+        }
+    }
+
     [Fact]
     public async Task SharedEvent_RepeatedAtOnce_IsCopiedOnce()
     {
