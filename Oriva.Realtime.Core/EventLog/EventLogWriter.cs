@@ -30,7 +30,7 @@ internal sealed partial class EventLogWriter(
 {
     private static readonly TimeSpan s_resolvePause = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>how often a group may find an id taken before that is a fault of the store and not another writer.</summary>
+    /// <summary>How often a group may find an id taken before that is a fault of the store and not another writer.</summary>
     private const int MostCollisions = 20;
 
     private readonly AppendQueue _queue = new(options.Value, store.ConcurrentAppends);

@@ -148,7 +148,7 @@ internal enum StoreFailure
     /// <summary>The answer was lost: it may have happened.</summary>
     OutcomeUnknown,
 
-    /// <summary>Another node stored an event with one of the ids meanwhile; nothing happened.</summary>
+    /// <summary>Another group or node stored an event with one of the ids meanwhile; nothing happened.</summary>
     ReceiptExists,
 
     /// <summary>A row that the store can never take; nothing happened.</summary>
