@@ -20,9 +20,9 @@ namespace Oriva.Realtime.Core.EventLog;
 /// <item>Append the rest in one transaction. Crash before its commit: nothing stored, nothing answered. After it: stored, and a repeat finds the receipt.</item>
 /// <item>Tell the feed, then answer. Crash between: sessions find the events by the poll of heads.</item>
 /// </list>
+/// When the answer to step 3 is lost, the group goes through step 2 again, now with all its ids, until the store says what happened.
 /// Where the store takes more than one append of a node at once (<see cref="EventStore.ConcurrentAppends"/>), a second group goes through the steps beside the
 /// first: as another node's would, it waits for the first's locks, so positions stay without a gap, and for its receipts, so an id is stored once.
-/// When the answer to step 3 is lost, the group goes through step 2 again, now with all its ids, until the store says what happened.
 /// </remarks>
 internal sealed partial class EventLogWriter(
     EventStore store, StreamFeed feed, RealtimeMetrics metrics, TimeProvider time, IOptions<EventLogOptions> options, ILogger<EventLogWriter> logger)
