@@ -41,7 +41,7 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget, TimeProvi
     private int _nextShared;
     private int _tailBytes;
     private long _head;
-    private long _grewAt;
+    private long _trimmedThrough;
     private Task? _loading;
     private int _waking;
 
@@ -91,7 +91,7 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget, TimeProvi
 
     /// <summary>Takes note of a new head, and of the events up to it where they are at hand.</summary>
     /// <returns>Whether the stream has grown, so that its listeners are to be woken.</returns>
-    public bool Advance(long head, IReadOnlyList<StoredEvent>? events, long now)
+    public bool Advance(long head, IReadOnlyList<StoredEvent>? events)
     {
         lock (_lock)
         {
@@ -99,7 +99,6 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget, TimeProvi
                 Keep(events);
             if (head <= _head)
                 return false;
-            _grewAt = now;
             Volatile.Write(ref _head, head);
             return true;
         }
@@ -213,13 +212,18 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget, TimeProvi
         return true;
     }
 
-    /// <summary>Gives back the memory of a tail that nothing was added to since.</summary>
-    public void Trim(long grewBefore)
+    /// <summary>Drops what was here at the trim before: an event stays for one to two of the intervals between trims.</summary>
+    public void Trim()
     {
         lock (_lock)
         {
-            if (_grewAt < grewBefore && _tail.Count > 0)
-                ClearTail();
+            if (_tail.Count == 0)
+                return;
+            Drop((int)Math.Clamp(_trimmedThrough + 1 - _tail[0].Position, 0, _tail.Count));
+            if (_tail is [.., var newest])
+                _trimmedThrough = newest.Position;
+            else
+                Array.Clear(_shared);
         }
     }
 
@@ -310,6 +314,9 @@ internal sealed class TailBudget
     private const long MostBytes = 128 * 1024 * 1024;
 
     private long _taken;
+
+    /// <summary>Time to trim sooner: a tail that gets no room is dropped whole, and its sessions read the log.</summary>
+    public bool IsScarce => Volatile.Read(ref _taken) > MostBytes / 2;
 
     public bool TryTake(int bytes)
     {

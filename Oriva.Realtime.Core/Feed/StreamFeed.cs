@@ -14,10 +14,11 @@ public readonly record struct StreamAdvance(string Stream, long Head, IReadOnlyL
 /// <remarks>The one seam between nodes: what a writer announces here a cluster's transport carries to the other nodes' feeds.</remarks>
 internal sealed class StreamFeed(TimeProvider time)
 {
-    private static readonly TimeSpan s_tailLife = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_trimInterval = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<string, ActiveStream> _streams = new(StringComparer.Ordinal);
     private readonly TailBudget _budget = new();
+    private long _trimmedAt = time.GetTimestamp();
 
     /// <summary>Streams that have a session on this node.</summary>
     public IReadOnlyCollection<string> Streams => (IReadOnlyCollection<string>)_streams.Keys;
@@ -46,10 +47,9 @@ internal sealed class StreamFeed(TimeProvider time)
     public void Announce(IEnumerable<StreamAdvance> advances)
     {
         List<ActiveStream>? grown = null;
-        var now = time.GetTimestamp();
         foreach (var advance in advances)
         {
-            if (!_streams.TryGetValue(advance.Stream, out var stream) || !stream.Advance(advance.Head, advance.Events, now))
+            if (!_streams.TryGetValue(advance.Stream, out var stream) || !stream.Advance(advance.Head, advance.Events))
                 continue;
             // A large audience holds up nobody else's.
             if (stream.IsCrowded)
@@ -62,11 +62,13 @@ internal sealed class StreamFeed(TimeProvider time)
             ThreadPool.UnsafeQueueUserWorkItem(static streams => streams.ForEach(stream => stream.WakeListeners()), grown, preferLocal: false);
     }
 
-    /// <summary>Gives back the memory of tails that have not grown for a while.</summary>
+    /// <summary>Gives back the memory of what tails have held for a while; of all that the trim before saw, when memory is scarce. Called every second, by one caller.</summary>
     public void TrimTails()
     {
-        var before = time.GetTimestamp() - (long)(s_tailLife.TotalSeconds * time.TimestampFrequency);
-        foreach (var stream in _streams.Values)
-            stream.Trim(before);
+        if (!_budget.IsScarce && time.GetElapsedTime(_trimmedAt) < s_trimInterval)
+            return;
+        _trimmedAt = time.GetTimestamp();
+        foreach (var stream in _streams) // not its Values, which hold everybody up while they are copied
+            stream.Value.Trim();
     }
 }

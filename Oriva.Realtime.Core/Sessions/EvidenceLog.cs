@@ -13,14 +13,18 @@ internal sealed partial class EvidenceLog(EventStore store, TimeProvider time, I
 {
     private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(3);
 
-    /// <summary>Few, with a pause after each as long as it took: publishes share the database, and should not wait behind a heap of evidence.</summary>
+    /// <summary>
+    /// Few, and not many a second: publishes share the database, and should not wait behind a heap of evidence. Where more streams than that move, each is
+    /// saved less often, and further.
+    /// </summary>
     private const int RowsAStatement = 200;
 
-    /// <summary>Ended subscriptions that wait to be saved while the store is away; more are forgotten.</summary>
+    private static readonly TimeSpan s_betweenStatements = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>Streams that wait to be saved while the store is away; more are forgotten.</summary>
     private const int MostWaiting = 100_000;
 
     private readonly ConcurrentQueue<(Subscription Subscription, StreamPosition Stream)> _moved = new();
-    private readonly ConcurrentQueue<EvidenceInterval> _waiting = new();
 
     /// <summary>The session has pushed or been acknowledged something in this stream.</summary>
     public void Moved(Subscription subscription, StreamPosition stream)
@@ -29,28 +33,15 @@ internal sealed partial class EvidenceLog(EventStore store, TimeProvider time, I
             _moved.Enqueue((subscription, stream));
     }
 
-    public async Task SaveAsync(CancellationToken cancellationToken)
+    /// <summary>Saves what has moved until now.</summary>
+    /// <param name="hurrying">Ends the pauses.</param>
+    public async Task SaveAsync(CancellationToken hurrying)
     {
-        for (var count = _moved.Count; count > 0 && _moved.TryDequeue(out var moved); count--)
+        for (var left = _moved.Count; left > 0; left -= RowsAStatement)
         {
-            // Unmarked first: what moves from here on is moved again.
-            moved.Stream.UnmarkMoved();
-            if (_waiting.Count < MostWaiting)
-                _waiting.Enqueue(moved.Subscription.Evidence(moved.Stream));
-        }
-
-        while (!_waiting.IsEmpty)
-        {
-            var batch = new Dictionary<(string Session, string Stream, long From), EvidenceInterval>();
-            foreach (var interval in _waiting.Take(RowsAStatement))
-                batch[(interval.SessionId, interval.Stream, interval.From)] = interval; // a later one of the same is further
-            var taken = Math.Min(RowsAStatement, _waiting.Count);
-            var started = time.GetTimestamp();
-            await store.SaveEvidenceAsync(batch.Values, time.GetUtcNow(), cancellationToken);
-            for (var i = 0; i < taken; i++)
-                _waiting.TryDequeue(out _);
-            if (!_waiting.IsEmpty)
-                await Task.Delay(time.GetElapsedTime(started), time, cancellationToken);
+            await SaveSomeAsync(Math.Min(left, RowsAStatement));
+            if (left > RowsAStatement)
+                await Task.Delay(s_betweenStatements, time, hurrying).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -61,13 +52,46 @@ internal sealed partial class EvidenceLog(EventStore store, TimeProvider time, I
             await Task.Delay(s_interval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             try
             {
-                await SaveAsync(CancellationToken.None);
+                await SaveAsync(stoppingToken);
             }
             catch (StoreException e)
             {
                 LogPutOff(e.Message);
+                Forget(_moved.Count - MostWaiting);
             }
         }
+    }
+
+    private async Task SaveSomeAsync(int count)
+    {
+        var taken = new List<(Subscription Subscription, StreamPosition Stream)>(count);
+        var intervals = new Dictionary<(string Session, string Stream, long From), EvidenceInterval>(count);
+        while (taken.Count < count && _moved.TryDequeue(out var moved))
+        {
+            taken.Add(moved);
+            // Unmarked first: what moves from here on is moved again.
+            moved.Stream.UnmarkMoved();
+            var interval = moved.Subscription.Evidence(moved.Stream);
+            intervals[(interval.SessionId, interval.Stream, interval.From)] = interval; // a later one of the same is further
+        }
+
+        try
+        {
+            await store.SaveEvidenceAsync(intervals.Values, time.GetUtcNow(), CancellationToken.None);
+        }
+        catch (StoreException)
+        {
+            foreach (var (subscription, stream) in taken)
+                Moved(subscription, stream);
+            throw;
+        }
+    }
+
+    /// <summary>The oldest; a stream that moves on is here again.</summary>
+    private void Forget(int count)
+    {
+        for (; count > 0 && _moved.TryDequeue(out var moved); count--)
+            moved.Stream.UnmarkMoved();
     }
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Evidence of pushes is saved later: {Reason}")]

@@ -19,7 +19,7 @@ public sealed class ActiveStreamTests
     [Fact]
     public void OnlyAnAdvance_IsGrowth()
     {
-        var grown = ((long[])[0, -1, 3, 3, 2, 4, 1, 4, 5]).Where(head => _stream.Advance(head, null, now: 0));
+        var grown = ((long[])[0, -1, 3, 3, 2, 4, 1, 4, 5]).Where(head => _stream.Advance(head, null));
 
         grown.ShouldBe([3L, 4L, 5L]);
         _stream.Head.ShouldBe(5);
@@ -116,14 +116,14 @@ public sealed class ActiveStreamTests
 
         stream.IsRetired.ShouldBeTrue();
         stream.TryAdd(new CountingListener()).ShouldBeFalse();
-        stream.Advance(1, Events(1, 1), now: 0);
+        stream.Advance(1, Events(1, 1));
         stream.TryRead(0, new ReadLimit(10), out _).ShouldBeFalse("a retired stream keeps no events");
     }
 
     [Fact]
     public void Tail_GivesTheEventsAfterAPosition()
     {
-        _stream.Advance(5, Events(3, 5), now: 0);
+        _stream.Advance(5, Events(3, 5));
 
         Read(2).ShouldBe([3, 4, 5]);
         Read(3).ShouldBe([4, 5]);
@@ -137,8 +137,8 @@ public sealed class ActiveStreamTests
     [Fact]
     public void EventsThatFollowOn_LengthenTheTail()
     {
-        _stream.Advance(2, Events(1, 2), now: 0);
-        _stream.Advance(4, Events(3, 4), now: 0);
+        _stream.Advance(2, Events(1, 2));
+        _stream.Advance(4, Events(3, 4));
 
         Read(0).ShouldBe([1, 2, 3, 4]);
     }
@@ -146,9 +146,9 @@ public sealed class ActiveStreamTests
     [Fact]
     public void EventsThatAreHeldAlready_AreNotHeldTwice()
     {
-        _stream.Advance(4, Events(1, 4), now: 0);
-        _stream.Advance(5, Events(3, 5), now: 0);
-        _stream.Advance(2, Events(1, 2), now: 0);
+        _stream.Advance(4, Events(1, 4));
+        _stream.Advance(5, Events(3, 5));
+        _stream.Advance(2, Events(1, 2));
 
         Read(0).ShouldBe([1, 2, 3, 4, 5]);
     }
@@ -156,8 +156,8 @@ public sealed class ActiveStreamTests
     [Fact]
     public void EventsAfterAGap_BeginANewTail()
     {
-        _stream.Advance(2, Events(1, 2), now: 0);
-        _stream.Advance(6, Events(5, 6), now: 0);
+        _stream.Advance(2, Events(1, 2));
+        _stream.Advance(6, Events(5, 6));
 
         Read(0).ShouldBeNull();
         Read(2).ShouldBeNull("3 and 4 are missing: the log has them");
@@ -167,8 +167,8 @@ public sealed class ActiveStreamTests
     [Fact]
     public void HeadWithoutEvents_LeavesTheTailAsItIs()
     {
-        _stream.Advance(2, Events(1, 2), now: 0);
-        _stream.Advance(4, null, now: 0);
+        _stream.Advance(2, Events(1, 2));
+        _stream.Advance(4, null);
 
         _stream.Head.ShouldBe(4);
         Read(0).ShouldBe([1, 2]);
@@ -177,7 +177,7 @@ public sealed class ActiveStreamTests
     [Fact]
     public void Tail_IsBoundedInEvents()
     {
-        _stream.Advance(1_000, Events(1, 1_000), now: 0);
+        _stream.Advance(1_000, Events(1, 1_000));
 
         Read(1_000 - 512, limit: 1_000)!.Count.ShouldBe(512);
         Read(1_000 - 513).ShouldBeNull();
@@ -187,7 +187,7 @@ public sealed class ActiveStreamTests
     public void Tail_IsBoundedInBytes()
     {
         // Some 32 KB each, as they are counted.
-        _stream.Advance(100, Events(1, 100, new string('x', 10_000)), now: 0);
+        _stream.Advance(100, Events(1, 100, new string('x', 10_000)));
 
         var held = Enumerable.Range(0, 100).Count(after => _stream.TryRead(after, new ReadLimit(1), out _));
         held.ShouldBeInRange(2, 40);
@@ -197,7 +197,7 @@ public sealed class ActiveStreamTests
     [Fact]
     public void EventLargerThanTheTail_IsHeldAlone()
     {
-        _stream.Advance(2, Events(1, 2, new string('x', 600_000)), now: 0);
+        _stream.Advance(2, Events(1, 2, new string('x', 600_000)));
 
         Read(1).ShouldBe([2L]);
         Read(0).ShouldBeNull();
@@ -213,7 +213,7 @@ public sealed class ActiveStreamTests
             var listener = new CountingListener();
             var stream = new ActiveStream(StreamName.OfApp("a1"), _budget, TimeProvider.System);
             stream.TryAdd(listener);
-            stream.Advance(1, large, now: 0);
+            stream.Advance(1, large);
             streams.Add((stream, listener));
         }
 
@@ -222,7 +222,7 @@ public sealed class ActiveStreamTests
 
         streams.ForEach(each => each.Stream.Remove(each.Listener));
         var after = Follow(_budget);
-        after.Advance(1, large, now: 0);
+        after.Advance(1, large);
         after.TryRead(0, new ReadLimit(1), out _).ShouldBeTrue("those who left gave back what they held");
         _budget.TryTake(125 * 1024 * 1024).ShouldBeTrue();
         _budget.TryTake(4 * 1024 * 1024).ShouldBeFalse();
@@ -234,7 +234,7 @@ public sealed class ActiveStreamTests
         // Ten times what the node's budget holds, through one tail that never has more than one of them.
         var text = new string('x', 330_000);
         for (var position = 1; position <= 1_300; position++)
-            _stream.Advance(position, [TestEvents.Stored(data: text, position: position, app: "a1")], now: 0);
+            _stream.Advance(position, [TestEvents.Stored(data: text, position: position, app: "a1")]);
 
         Read(1_299).ShouldBe([1_300L]);
         _budget.TryTake(125 * 1024 * 1024).ShouldBeTrue();
@@ -264,7 +264,7 @@ public sealed class ActiveStreamTests
     public void SessionsAtTheSamePlace_ShareABatch()
     {
         _stream.TryAdd(new CountingListener());
-        _stream.Advance(5, Events(1, 5), now: 0);
+        _stream.Advance(5, Events(1, 5));
 
         var batch = _stream.TryReadBatch("a1", 1, after: 2, new ReadLimit(10)).ShouldNotBeNull();
 
@@ -279,7 +279,7 @@ public sealed class ActiveStreamTests
     [Fact]
     public void TheOnlySession_SharesItsBatchWithNobody()
     {
-        _stream.Advance(5, Events(1, 5), now: 0);
+        _stream.Advance(5, Events(1, 5));
 
         _stream.TryReadBatch("a1", 1, after: 2, new ReadLimit(10)).ShouldNotBeSameAs(_stream.TryReadBatch("a1", 1, after: 2, new ReadLimit(10)));
     }
@@ -287,7 +287,7 @@ public sealed class ActiveStreamTests
     [Fact]
     public void Batch_IsBoundedInBytes_AndHasAnEventAtLeast()
     {
-        _stream.Advance(5, Events(1, 5, new string('x', 1_000)), now: 0);
+        _stream.Advance(5, Events(1, 5, new string('x', 1_000)));
 
         _stream.TryReadBatch("a1", 1, after: 0, new ReadLimit(10, Bytes: 8_000))!.Through.ShouldBe(3); // 3.5 KB each; the one that goes past it is the last
         _stream.TryReadBatch("a1", 1, after: 3, new ReadLimit(10, Bytes: 8_000))!.Through.ShouldBe(5);
@@ -299,9 +299,9 @@ public sealed class ActiveStreamTests
     [Fact]
     public void SharedBatch_IsNotGivenOutForAStreamThatHasGrown()
     {
-        _stream.Advance(2, Events(1, 2), now: 0);
+        _stream.Advance(2, Events(1, 2));
         var before = _stream.TryReadBatch("a1", 1, after: 0, new ReadLimit(10));
-        _stream.Advance(3, Events(3, 3), now: 0);
+        _stream.Advance(3, Events(3, 3));
 
         var batch = _stream.TryReadBatch("a1", 1, after: 0, new ReadLimit(10)).ShouldNotBeNull();
 
@@ -313,7 +313,7 @@ public sealed class ActiveStreamTests
     public void BatchOutsideTheTail_IsReadFromTheLog()
     {
         _stream.TryReadBatch("a1", 1, after: 0, new ReadLimit(10)).ShouldBeNull();
-        _stream.Advance(5, Events(4, 5), now: 0);
+        _stream.Advance(5, Events(4, 5));
 
         _stream.TryReadBatch("a1", 1, after: 2, new ReadLimit(10)).ShouldBeNull();
         _stream.TryReadBatch("a1", 1, after: 5, new ReadLimit(10)).ShouldBeNull();
@@ -326,7 +326,7 @@ public sealed class ActiveStreamTests
             {
                 var stream = Follow(new TailBudget());
                 foreach (var (from, count) in ranges)
-                    stream.Advance(from + count - 1, Events(from, from + count - 1), now: 0);
+                    stream.Advance(from + count - 1, Events(from, from + count - 1));
                 for (var after = 0; after < 40; after++)
                 {
                     if (!stream.TryRead(after, new ReadLimit(100), out var events))
@@ -343,7 +343,7 @@ public sealed class ActiveStreamTests
     {
         var answering = new TaskCompletionSource();
         var log = new ReadableLog(Events(1, 5)) { Answers = answering.Task };
-        _stream.Advance(5, null, now: 0);
+        _stream.Advance(5, null);
 
         var asking = Enumerable.Range(0, 20).Select(_ => _stream.TryLoadAsync(log, 2, TestContext.Current.CancellationToken).AsTask()).ToList();
         answering.SetResult();
@@ -357,8 +357,8 @@ public sealed class ActiveStreamTests
     public async Task Load_LengthensTheTailFromItsEnd()
     {
         var log = new ReadableLog(Events(1, 6));
-        _stream.Advance(3, Events(1, 3), now: 0);
-        _stream.Advance(6, null, now: 0);
+        _stream.Advance(3, Events(1, 3));
+        _stream.Advance(6, null);
 
         (await _stream.TryLoadAsync(log, 3, TestContext.Current.CancellationToken)).ShouldBeTrue();
 
@@ -371,8 +371,8 @@ public sealed class ActiveStreamTests
     public async Task PositionThatIsNotTheTailsEnd_IsLeftToTheLog(long after, string why)
     {
         var log = new ReadableLog(Events(1, 6));
-        _stream.Advance(3, Events(2, 3), now: 0);
-        _stream.Advance(6, null, now: 0);
+        _stream.Advance(3, Events(2, 3));
+        _stream.Advance(6, null);
 
         (await _stream.TryLoadAsync(log, after, TestContext.Current.CancellationToken)).ShouldBeFalse(why);
 
@@ -384,7 +384,7 @@ public sealed class ActiveStreamTests
     [InlineData(257, false)]
     public async Task PositionFarBehindTheHead_IsLeftToTheLog(long head, bool loads)
     {
-        _stream.Advance(head, null, now: 0);
+        _stream.Advance(head, null);
 
         (await _stream.TryLoadAsync(new ReadableLog(Events(1, (int)head)), 0, TestContext.Current.CancellationToken)).ShouldBe(loads);
     }
@@ -392,7 +392,7 @@ public sealed class ActiveStreamTests
     [Fact]
     public async Task LoadThatFails_IsToldToWhoAsked_AndTheNextTriesAgain()
     {
-        _stream.Advance(1, null, now: 0);
+        _stream.Advance(1, null);
         var down = new ReadableLog([]) { Answers = Task.FromException(new TimeoutException()) };
 
         await Should.ThrowAsync<TimeoutException>(async () => await _stream.TryLoadAsync(down, 0, TestContext.Current.CancellationToken));
@@ -406,7 +406,7 @@ public sealed class ActiveStreamTests
     {
         var answering = new TaskCompletionSource();
         var log = new ReadableLog(Events(1, 1)) { Answers = answering.Task };
-        _stream.Advance(1, null, now: 0);
+        _stream.Advance(1, null);
         using var giveUp = new CancellationTokenSource();
         var impatient = _stream.TryLoadAsync(log, 0, giveUp.Token).AsTask();
         var patient = _stream.TryLoadAsync(log, 0, TestContext.Current.CancellationToken).AsTask();
@@ -427,7 +427,7 @@ public sealed class ActiveStreamTests
     {
         var stream = new ActiveStream(StreamName.Of("a1", userId, topic), _budget, TimeProvider.System);
         stream.TryAdd(new CountingListener());
-        stream.Advance(1, null, now: 0);
+        stream.Advance(1, null);
         var log = new ReadableLog([]);
 
         await stream.TryLoadAsync(log, 0, TestContext.Current.CancellationToken);

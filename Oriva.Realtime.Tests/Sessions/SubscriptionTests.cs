@@ -68,7 +68,7 @@ public sealed class SubscriptionTests
     public void StreamWhoseStartIsNotKnownYet_IsNotBehindAndWakesNobody()
     {
         var stream = Subscribe(StreamName.OfApp("a1")).Streams[0];
-        stream.Stream.Advance(5, null, now: 0);
+        stream.Stream.Advance(5, null);
 
         stream.Stream.WakeListeners();
 
@@ -84,12 +84,12 @@ public sealed class SubscriptionTests
         stream.StartAt(5, TestEvents.Noon);
         (stream.Position, stream.PushedThrough, stream.Since).ShouldBe((5, 5, TestEvents.Noon));
 
-        stream.Stream.Advance(5, null, now: 0);
+        stream.Stream.Advance(5, null);
         stream.Stream.WakeListeners();
         stream.IsBehind.ShouldBeFalse();
         _woken.ShouldBe(0);
 
-        stream.Stream.Advance(6, null, now: 0);
+        stream.Stream.Advance(6, null);
         stream.Stream.WakeListeners();
         stream.IsBehind.ShouldBeTrue();
         _woken.ShouldBe(1);
@@ -168,7 +168,7 @@ public sealed class SubscriptionTests
     public void Start_AtTheHead_IsLive(long head, long position, bool isLive)
     {
         var stream = Subscribe(StreamName.OfApp("a1")).Streams[0];
-        stream.Stream.Advance(head, null, now: 0);
+        stream.Stream.Advance(head, null);
 
         stream.StartAt(position, DateTimeOffset.MinValue);
 
