@@ -70,7 +70,7 @@ internal sealed class Run(BenchOptions options, IAnsiConsole console)
 
     private async Task MeasureRoundsAsync(Scenario scenario, Scene scene, CancellationToken cancellationToken)
     {
-        foreach (var entry in Chosen(scene).Where(one => !one.IsWarm).SelectMany(one => one.Entries))
+        foreach (var (_, entry) in InOrder(scene, isReversed: false).Where(each => !each.Case.IsWarm))
             await WarmUpAsync(entry, cancellationToken);
         for (var round = 1; round <= options.Rounds; round++)
             await MeasureRoundAsync(scenario, scene, round, cancellationToken);
@@ -79,20 +79,26 @@ internal sealed class Run(BenchOptions options, IAnsiConsole console)
 
     private async Task MeasureRoundAsync(Scenario scenario, Scene scene, int round, CancellationToken cancellationToken)
     {
-        foreach (var one in Chosen(scene))
+        // Nobody always goes first.
+        foreach (var (one, entry) in InOrder(scene, isReversed: round % 2 == 0))
         {
-            // Nobody always goes first.
-            foreach (var entry in round % 2 == 1 ? one.Entries : one.Entries.Reverse())
-            {
-                if (await entry.Measure(options.Duration, cancellationToken) is not { } measured)
-                    continue;
-                Results.Add(new Result(scenario.Name, one.Title, one.At, entry.Server, entry.IsBaseline, round, measured));
-                console.MarkupLineInterpolated($"  round {round}, {one.Title}, {entry.Server}: {measured}");
-            }
+            if (await entry.Measure(options.Duration, cancellationToken) is not { } measured)
+                continue;
+            Results.Add(new Result(scenario.Name, one.Title, one.At, entry.Server, entry.IsBaseline, round, measured));
+            console.MarkupLineInterpolated($"  round {round}, {one.Title}, {entry.Server}: {measured}");
         }
     }
 
-    private IEnumerable<Case> Chosen(Scene scene) => scene.Cases.Where(one => one.Title.Contains(options.Case, StringComparison.Ordinal));
+    /// <summary>Servers alternate within a case; where they take turns, within the round.</summary>
+    private IEnumerable<(Case Case, Entry Entry)> InOrder(Scene scene, bool isReversed)
+    {
+        var chosen =
+            from one in scene.Cases
+            where one.Title.Contains(options.Case, StringComparison.Ordinal)
+            from entry in isReversed ? one.Entries.Reverse() : one.Entries
+            select (Case: one, Entry: entry);
+        return scene.TakesTurns ? chosen.GroupBy(each => each.Entry.Server).SelectMany(turn => turn) : chosen;
+    }
 
     /// <summary>
     /// Until the server's CPU for each event (or the time for it, where nobody else is measured) no longer falls. Cold, the JIT takes a third of it, and on a busy machine its tiers come late; time alone would not tell.

@@ -5,7 +5,7 @@ using Oriva.Realtime.Bench.Servers;
 namespace Oriva.Realtime.Bench.Scenarios;
 
 /// <summary>A server, and the users that are connected to it where a scenario has any.</summary>
-internal sealed class Stage(Target target, Crowd? crowd) : IAsyncDisposable
+internal sealed class Stage(Target target, Crowd? crowd, Turn? turn) : IAsyncDisposable
 {
     /// <summary>After a round's last publish, for what is still on its way.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -14,15 +14,29 @@ internal sealed class Stage(Target target, Crowd? crowd) : IAsyncDisposable
 
     public Crowd? Crowd { get; } = crowd;
 
+    /// <summary>Its users are not connected while another server's are.</summary>
+    public bool TakesTurns => turn is not null;
+
     /// <summary>Takes part in a case.</summary>
-    public Entry Enter(Func<TimeSpan, CancellationToken, Task<Measurement?>> measure) => new(Target.Name, Target.IsBaseline, measure);
+    public Entry Enter(Func<TimeSpan, CancellationToken, Task<Measurement?>> measure) => new(Target.Name, Target.IsBaseline, async (duration, stop) =>
+    {
+        if (turn is not null)
+            await turn.TakeAsync(this, stop);
+        return await measure(duration, stop);
+    });
 
     /// <summary>Takes the target over, also when its users cannot connect.</summary>
-    public static async Task<Stage> SetAsync(Target target, bool withCrowd, CancellationToken cancellationToken)
+    public static async Task<Stage> SetAsync(Target target, bool withCrowd, Turn? turn, CancellationToken cancellationToken)
     {
         try
         {
-            return new Stage(target, withCrowd ? await target.GatherAsync(target.Users, fromStart: false, cancellationToken) : null);
+            if (!withCrowd)
+                return new Stage(target, null, null);
+            if (turn is not null)
+                await turn.PassAsync();
+            var stage = new Stage(target, await target.GatherAsync(target.Users, fromStart: false, cancellationToken), turn);
+            turn?.Begin(stage);
+            return stage;
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

@@ -9,6 +9,9 @@ namespace Oriva.Realtime.Bench.Scenarios;
 /// <param name="folder">Of the run.</param>
 internal sealed class StageHands(BenchOptions options, string folder)
 {
+    /// <summary>Connections that one process has at most, and some to spare.</summary>
+    private const int MostConnections = 15_000;
+
     private readonly SortedSet<string> _stores = new(StringComparer.Ordinal);
     private readonly Stack<IAsyncDisposable> _standing = new();
     private int _folders;
@@ -23,11 +26,13 @@ internal sealed class StageHands(BenchOptions options, string folder)
     {
         var home = NewFolder();
         var stages = new List<Stage>();
-        var servers = options.Servers.Where(server => dialect == Dialect.Json || server is not (ServerKeys.SocketIo or ServerKeys.SocketIoRedis));
+        var servers = options.Servers.Where(server => dialect == Dialect.Json || server is not (ServerKeys.SocketIo or ServerKeys.SocketIoRedis)).ToList();
+        var targets = servers.Sum(server => server == ServerKeys.Ours ? options.Stores.Count : 1);
+        var turn = targets * users > MostConnections ? new Turn() : null;
         foreach (var server in servers)
         {
             foreach (var store in server == ServerKeys.Ours ? options.Stores : (IEnumerable<Store?>)[null])
-                stages.Add(Keep(await Stage.SetAsync(await StartAsync(server, store, home, dialect, users, cancellationToken), withCrowd, cancellationToken)));
+                stages.Add(Keep(await Stage.SetAsync(await StartAsync(server, store, home, dialect, users, cancellationToken), withCrowd, turn, cancellationToken)));
         }
 
         return stages;
