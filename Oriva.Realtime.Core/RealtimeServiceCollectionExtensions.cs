@@ -39,7 +39,7 @@ public static class RealtimeServiceCollectionExtensions
             Get<IOptions<StorageOptions>>(provider), Get<RealtimeDatabase>(provider), Get<EventStore>(provider), Get<TimeProvider>(provider), Logger<StoreMigrator>(provider)));
         services.AddSingleton(provider => new NodeStartup(
             Get<IOptions<StorageOptions>>(provider), Get<StoreMigrator>(provider), Get<EventStore>(provider), Get<StoreEpoch>(provider),
-            Get<ManifestFiles>(provider), Get<AppRegistry>(provider), Get<TimeProvider>(provider), Logger<NodeStartup>(provider)));
+            Get<ManifestFiles>(provider), Get<AppRegistry>(provider), Get<NotificationInterest>(provider), Get<TimeProvider>(provider), Logger<NodeStartup>(provider)));
         services.AddHostedService(Get<NodeStartup>);
     }
 
@@ -48,6 +48,7 @@ public static class RealtimeServiceCollectionExtensions
         services.AddSingleton(provider => new AppRegistry(Get<RealtimeDatabase>(provider), Get<TimeProvider>(provider), Logger<AppRegistry>(provider)));
         services.AddSingleton(provider => new ManifestStore(Get<RealtimeDatabase>(provider), Get<AppRegistry>(provider), Get<TimeProvider>(provider)));
         services.AddSingleton<ManifestFiles>();
+        services.AddSingleton<NotificationInterest>();
         services.AddSingleton(provider => new UserDirectory(Get<RealtimeDatabase>(provider), Get<EventStore>(provider), Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new ApiKeys(Get<RealtimeDatabase>(provider), Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new AccessPolicy(Get<AppRegistry>(provider), Get<UserDirectory>(provider), Get<ApiKeys>(provider)));

@@ -12,6 +12,12 @@ public sealed record Manifest(
     IReadOnlyList<TopicDeclaration> Topics,
     IReadOnlyList<NotificationRule> Notifications)
 {
+    private readonly FrozenDictionary<string, NotificationRule[]> _rulesByType =
+        Notifications.GroupBy(rule => rule.On, StringComparer.Ordinal).ToFrozenDictionary(rules => rules.Key, rules => rules.OrderBy(rule => rule.Name, StringComparer.Ordinal).ToArray());
+
+    /// <summary>The rules about a type, in the order of their names.</summary>
+    public IReadOnlyList<NotificationRule> RulesOn(string type) => _rulesByType.TryGetValue(type, out var rules) ? rules : [];
+
     public bool Declares(string type) => Events.ContainsKey(type) || BuiltInTypes.Contains(type);
 
     public bool DeclaresTopic(string topic) => Topics.Any(declared => declared.Pattern.Matches(topic));
@@ -30,8 +36,26 @@ public sealed record Consumption(string App, IReadOnlyList<Pattern> Types);
 /// <param name="NeedsClaim">False: every member of the app may follow. True: only who has it in the token's <c>topics</c>.</param>
 public sealed record TopicDeclaration(Pattern Pattern, bool NeedsClaim);
 
+/// <param name="Channels">Empty: the inbox and live.</param>
 public sealed record NotificationRule(
-    string Name, string On, string Title, string? Body, string? Link, IReadOnlyList<string> Channels,
-    string? To, bool Required, TimeSpan? UnlessAckedWithin, FrozenDictionary<string, LocalizedText> Locales);
+    string Name, string On, LiquidTemplate Title, LiquidTemplate? Body, LiquidTemplate? Link, LiquidTemplate? Image, IReadOnlyList<NotificationAction> Actions,
+    IReadOnlyList<string> Channels, string? To, bool Required, TimeSpan? UnlessAckedWithin, FrozenDictionary<string, LocalizedText> Locales)
+{
+    public const string ToUser = "user";
+    public const string ToFollowers = "followers";
+    public const string ToMembers = "members";
 
-public sealed record LocalizedText(string? Title, string? Body);
+    /// <summary>Title and body for a user's locale: of <c>pt-BR</c>, else of <c>pt</c>, else the rule's own.</summary>
+    public LocalizedText TextFor(string? locale)
+    {
+        var found = locale is null ? null
+            : Locales.TryGetValue(locale, out var exact) ? exact
+            : Locales.GetValueOrDefault(locale.Split('-')[0]);
+        return new LocalizedText(found?.Title ?? Title, found?.Body ?? Body);
+    }
+}
+
+public sealed record LocalizedText(LiquidTemplate? Title, LiquidTemplate? Body);
+
+/// <summary>A button.</summary>
+public sealed record NotificationAction(LiquidTemplate Title, LiquidTemplate Link);

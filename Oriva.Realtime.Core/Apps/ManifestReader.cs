@@ -11,10 +11,11 @@ namespace Oriva.Realtime.Core.Apps;
 /// </summary>
 public sealed class ManifestReader
 {
-    private static readonly string[] s_channels = ["in_app", "websocket", "push", "email", "webhook"];
-    private static readonly string[] s_audiences = ["user", "followers", "members"];
+    private static readonly string[] s_audiences = [NotificationRule.ToUser, NotificationRule.ToFollowers, NotificationRule.ToMembers];
     private static readonly string[] s_publishers = ["publishers", "users"];
     private static readonly string[] s_access = ["members", "claim"];
+
+    private const int MostActions = 3;
 
     private readonly SortedDictionary<string, List<string>> _errors = new(StringComparer.Ordinal);
 
@@ -189,7 +190,7 @@ public sealed class ManifestReader
         var rules = new List<NotificationRule>();
         foreach (var (item, pointer) in Items(json, "notifications", ""))
         {
-            if (!IsObject(item, pointer, "name", "on", "title", "body", "link", "channels", "to", "required", "unlessAckedWithin", "locales"))
+            if (!IsObject(item, pointer, "name", "on", "title", "body", "link", "image", "actions", "channels", "to", "required", "unlessAckedWithin", "locales"))
                 continue;
             var name = Text(item, pointer, "name", required: true) ?? "";
             if (name.Length > 0 && rules.Any(rule => rule.Name == name))
@@ -207,8 +208,8 @@ public sealed class ManifestReader
             if (to is not null && !s_audiences.Contains(to))
                 Add(pointer + "/to", "must be 'user', 'followers' or 'members'");
             rules.Add(new NotificationRule(name, on,
-                Text(item, pointer, "title", required: true) ?? "", Text(item, pointer, "body"), Text(item, pointer, "link"),
-                Strings(item, "channels", pointer, s_channels), to,
+                Template(item, pointer, "title", required: true)!, Template(item, pointer, "body"), Template(item, pointer, "link"), Template(item, pointer, "image"),
+                ReadActions(item, pointer), [.. Strings(item, "channels", pointer, ChannelNames.All).Distinct(StringComparer.Ordinal)], to,
                 Flag(item, "required", pointer), Seconds(item, "unlessAckedWithin", pointer), ReadLocales(item, pointer)));
         }
 
@@ -224,10 +225,35 @@ public sealed class ManifestReader
         {
             var at = $"{pointer}/locales/{JsonText.Escape(property.Name)}";
             if (IsObject(property.Value, at, "title", "body"))
-                locales[property.Name] = new LocalizedText(Text(property.Value, at, "title"), Text(property.Value, at, "body"));
+                locales[property.Name] = new LocalizedText(Template(property.Value, at, "title"), Template(property.Value, at, "body"));
         }
 
         return locales.ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
+    }
+
+    private List<NotificationAction> ReadActions(JsonElement rule, string pointer)
+    {
+        var actions = new List<NotificationAction>();
+        foreach (var (item, at) in Items(rule, "actions", pointer))
+        {
+            if (!IsObject(item, at, "title", "link"))
+                continue;
+            if (actions.Count == MostActions)
+                Add(at, $"a notification has at most {MostActions} actions");
+            actions.Add(new NotificationAction(Template(item, at, "title", required: true)!, Template(item, at, "link", required: true)!));
+        }
+
+        return actions;
+    }
+
+    private LiquidTemplate? Template(JsonElement parent, string pointer, string name, bool required = false)
+    {
+        if (Text(parent, pointer, name, required) is not { } text)
+            return null;
+        var template = LiquidTemplate.Parse(text, out var fault);
+        if (template is null)
+            Add($"{pointer}/{name}", "is not a Liquid template: " + fault);
+        return template;
     }
 
     private bool IsObject(JsonElement value, string pointer, params string[] known)

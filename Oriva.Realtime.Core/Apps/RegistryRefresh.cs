@@ -5,7 +5,7 @@ using Oriva.Realtime.Core.Storage;
 namespace Oriva.Realtime.Core.Apps;
 
 /// <summary>Sees every two seconds whether another node changed a manifest, removed a user or revoked a key.</summary>
-internal sealed partial class RegistryRefresh(AppRegistry registry, UserDirectory directory, ApiKeys keys, TimeProvider time, ILogger<RegistryRefresh> logger) : BackgroundService
+internal sealed partial class RegistryRefresh(AppRegistry registry, NotificationInterest interest, UserDirectory directory, ApiKeys keys, TimeProvider time, ILogger<RegistryRefresh> logger) : BackgroundService
 {
     private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(2);
 
@@ -17,6 +17,7 @@ internal sealed partial class RegistryRefresh(AppRegistry registry, UserDirector
             try
             {
                 await registry.RefreshAsync(stoppingToken);
+                await interest.RefreshAsync(stoppingToken);
                 await directory.RefreshAsync(stoppingToken);
                 await keys.RefreshAsync(stoppingToken);
             }

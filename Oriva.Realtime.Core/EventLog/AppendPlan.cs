@@ -1,3 +1,4 @@
+using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.Storage;
 
 namespace Oriva.Realtime.Core.EventLog;
@@ -7,7 +8,9 @@ internal static class AppendPlan
 {
     /// <param name="known">Events of the requests that are stored already: they get no row.</param>
     /// <returns>Rows in the order of the requests' events, an event's copies after it.</returns>
-    public static AppendGroup Build(List<AppendRequest> requests, IReadOnlyDictionary<EventKey, StoredReceipt> known, DateTimeOffset now)
+    /// <param name="interest">What of it concerns notifications.</param>
+    public static AppendGroup Build(
+        List<AppendRequest> requests, IReadOnlyDictionary<EventKey, StoredReceipt> known, NotificationInterest interest, DateTimeOffset now)
     {
         var rows = new List<AppendRow>(requests.Count);
         var streams = new Dictionary<string, StreamGrowth>(StringComparer.Ordinal);
@@ -32,7 +35,8 @@ internal static class AppendPlan
             var stream = StreamName.Of(app, e.UserId, e.Topic);
             if (!streams.TryGetValue(stream.Text, out var growth))
                 streams[stream.Text] = growth = new StreamGrowth(stream);
-            rows.Add(new AppendRow(e, growth, ++growth.Count, isSource));
+            var routing = interest.FindVersion(app, e.Type) is { } version ? new Routing(Guid.CreateVersion7(now), version) : default(Routing?);
+            rows.Add(new AppendRow(e, growth, ++growth.Count, isSource, routing));
         }
     }
 }

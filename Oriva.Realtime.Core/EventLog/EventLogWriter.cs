@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.Diagnostics;
 using Oriva.Realtime.Core.Feed;
 using Oriva.Realtime.Core.Publishing;
@@ -25,7 +26,7 @@ namespace Oriva.Realtime.Core.EventLog;
 /// first: as another node's would, it waits for the first's locks, so positions stay without a gap, and for its receipts, so an id is stored once.
 /// </remarks>
 internal sealed partial class EventLogWriter(
-    EventStore store, StreamFeed feed, RealtimeMetrics metrics, TimeProvider time, IOptions<EventLogOptions> options, ILogger<EventLogWriter> logger)
+    EventStore store, StreamFeed feed, NotificationInterest interest, RealtimeMetrics metrics, TimeProvider time, IOptions<EventLogOptions> options, ILogger<EventLogWriter> logger)
     : BackgroundService
 {
     private static readonly TimeSpan s_resolvePause = TimeSpan.FromMilliseconds(200);
@@ -34,6 +35,9 @@ internal sealed partial class EventLogWriter(
     private const int MostCollisions = 20;
 
     private readonly AppendQueue _queue = new(options.Value, store.ConcurrentAppends);
+
+    /// <summary>Set when this node has appended events that are to be routed.</summary>
+    public WakeSignal RoutingQueued { get; } = new();
 
     /// <summary>Appends all events of the request or none. Answers when they are durable; the answer is never an exception.</summary>
     public Task<Outcome<IReadOnlyList<Receipt>>> AppendAsync(AppendRequest request)
@@ -164,12 +168,14 @@ internal sealed partial class EventLogWriter(
         if (requests.Count == 0)
             return;
 
-        var group = AppendPlan.Build(requests, known, StoreTime.Truncate(time.GetUtcNow()));
+        var group = AppendPlan.Build(requests, known, interest, StoreTime.Truncate(time.GetUtcNow()));
         var started = time.GetTimestamp();
         var heads = await store.AppendAsync(group);
         metrics.Appended(group.Rows.Count, time.GetElapsedTime(started));
 
         feed.Announce(Advances(group, heads));
+        if (group.Rows.Any(row => row.Routing is not null))
+            RoutingQueued.Set();
 
         var next = 0;
         foreach (var request in requests)

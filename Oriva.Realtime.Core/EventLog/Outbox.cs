@@ -20,10 +20,13 @@ internal sealed partial class Outbox(
 {
     private const int ClaimLimit = 200;
 
-    private readonly SemaphoreSlim _announced = new(0, 1);
+    private readonly WakeSignal _announced = new();
 
     /// <summary>Adds the wish to the caller's transaction. Call <see cref="Announce"/> after its commit, or wait for the poll.</summary>
-    public void Add(RealtimeDbContext context, NewEvent e) => context.Outbox.Add(new OutboxRow
+    public void Add(RealtimeDbContext context, NewEvent e) => context.Outbox.Add(ToRow(e));
+
+    /// <summary>The wish as a row, for a transaction that is not EF Core's.</summary>
+    public OutboxRow ToRow(NewEvent e) => new()
     {
         Id = Guid.CreateVersion7(time.GetUtcNow()),
         App = e.Source,
@@ -31,22 +34,9 @@ internal sealed partial class Outbox(
         // An entry that is claimed twice has a receipt the second time.
         Event = JsonSerializer.Serialize(e with { IdIsFresh = false }),
         CreatedAt = time.GetUtcNow(),
-    });
+    };
 
-    public void Announce()
-    {
-        if (_announced.CurrentCount == 0)
-        {
-            try
-            {
-                _announced.Release();
-            }
-            catch (SemaphoreFullException)
-            {
-                // Announced by somebody else meanwhile, which is as good.
-            }
-        }
-    }
+    public void Announce() => _announced.Set();
 
     /// <summary>Appends what is claimable now.</summary>
     /// <returns>How many entries were taken.</returns>
@@ -68,7 +58,7 @@ internal sealed partial class Outbox(
                 var taken = await RunOnceAsync(stoppingToken);
                 answering = true;
                 if (taken < ClaimLimit)
-                    await WaitAsync(stoppingToken);
+                    await _announced.WaitAsync(options.Value.OutboxPoll, time, stoppingToken);
             }
             catch (StoreException e)
             {
@@ -82,13 +72,6 @@ internal sealed partial class Outbox(
                 return;
             }
         }
-    }
-
-    private async Task WaitAsync(CancellationToken stoppingToken)
-    {
-        using var poll = new CancellationTokenSource(options.Value.OutboxPoll, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(poll.Token, stoppingToken);
-        await _announced.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private async Task AppendAsync(OutboxEntry entry, CancellationToken cancellationToken)

@@ -103,7 +103,8 @@ internal sealed record AppendGroup(
 
 /// <param name="Ordinal">Its place among the group's rows of its stream, from 1.</param>
 /// <param name="IsSource">The event itself, which gets the receipt; false for a copy in another app's stream.</param>
-internal sealed record AppendRow(NewEvent Event, StreamGrowth Growth, int Ordinal, bool IsSource)
+/// <param name="Routing">The row concerns notifications; null: it does not.</param>
+internal sealed record AppendRow(NewEvent Event, StreamGrowth Growth, int Ordinal, bool IsSource, Routing? Routing)
 {
     public StreamName Stream => Growth.Stream;
 
@@ -128,6 +129,10 @@ internal sealed record AppendRow(NewEvent Event, StreamGrowth Growth, int Ordina
         RecordedAt = head.RecordedAt,
     };
 }
+
+/// <summary>An entry of the routing queue.</summary>
+[StructLayout(LayoutKind.Auto)]
+internal readonly record struct Routing(Guid Id, long ManifestVersion);
 
 /// <summary>A stream and by how many events a group lets it grow.</summary>
 internal sealed class StreamGrowth(StreamName stream)

@@ -20,6 +20,7 @@ public sealed partial class NodeStartup : IHostedService, IDisposable
     private readonly StoreEpoch _epoch;
     private readonly ManifestFiles _files;
     private readonly AppRegistry _registry;
+    private readonly NotificationInterest _interest;
     private readonly TimeProvider _time;
     private readonly ILogger<NodeStartup> _logger;
     private readonly CancellationTokenSource _stopping = new();
@@ -27,7 +28,7 @@ public sealed partial class NodeStartup : IHostedService, IDisposable
     private Task _retrying = Task.CompletedTask;
 
     internal NodeStartup(
-        IOptions<StorageOptions> options, StoreMigrator migrator, EventStore store, StoreEpoch epoch, ManifestFiles files, AppRegistry registry,
+        IOptions<StorageOptions> options, StoreMigrator migrator, EventStore store, StoreEpoch epoch, ManifestFiles files, AppRegistry registry, NotificationInterest interest,
         TimeProvider time, ILogger<NodeStartup> logger)
     {
         _options = options.Value;
@@ -36,6 +37,7 @@ public sealed partial class NodeStartup : IHostedService, IDisposable
         _epoch = epoch;
         _files = files;
         _registry = registry;
+        _interest = interest;
         _time = time;
         _logger = logger;
     }
@@ -78,6 +80,7 @@ public sealed partial class NodeStartup : IHostedService, IDisposable
         _epoch.Value = await _store.ReadEpochAsync(cancellationToken);
         await _files.LoadAsync(cancellationToken);
         await _registry.RefreshAsync(cancellationToken);
+        await _interest.RefreshAsync(cancellationToken);
         WaitingFor = null;
     }
 

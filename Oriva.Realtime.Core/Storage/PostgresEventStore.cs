@@ -110,7 +110,7 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
     private static NpgsqlCommand BuildAppend(NpgsqlConnection connection, AppendGroup group)
     {
         var rows = group.Rows;
-        return new NpgsqlCommand(PostgresSql.Append, connection)
+        var command = new NpgsqlCommand(PostgresSql.Append, connection)
         {
             CommandTimeout = AppendTimeoutSeconds,
             Parameters =
@@ -136,6 +136,14 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
                 Array(NpgsqlDbType.Uuid, group.OutboxIds),
             },
         };
+        if (rows.Any(row => row.Routing is not null))
+        {
+            command.CommandText = PostgresSql.AppendAndRoute;
+            command.Parameters.Add(Array(NpgsqlDbType.Uuid, rows.Select(row => row.Routing?.Id)));
+            command.Parameters.Add(Array(NpgsqlDbType.Bigint, rows.Select(row => row.Routing?.ManifestVersion)));
+        }
+
+        return command;
     }
 
     public override Task<IReadOnlyList<StoredEvent>> ReadAsync(

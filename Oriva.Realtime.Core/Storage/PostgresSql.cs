@@ -28,7 +28,19 @@ internal static class PostgresSql
     /// One statement, so one transaction and one round trip. Heads first, in the order given (ordinal), then receipts in key order:
     /// every writer takes locks in that one order, so that none can deadlock. A receipt that exists already fails the statement.
     /// </summary>
-    public const string Append = """
+    public const string Append = AppendRows + AppendEnd;
+
+    /// <summary>The same for a group with rows that concern notifications: those are queued for routing in the one commit. $20, $21: null for the others.</summary>
+    public const string AppendAndRoute = AppendRows + """
+        , routed AS (
+            INSERT INTO realtime.routing_queue (id, app, source, event_id, stream, position, recorded_at, manifest_version, due_at, attempts)
+            SELECT routing.id, app, source, placed.id, placed.stream, placed.position, placed.recorded_at, manifest_version, $4, 0
+            FROM unnest($20::uuid[], $21::bigint[], $5::text[], $6::int[]) AS routing(id, manifest_version, stream, row_offset)
+            JOIN placed USING (stream, row_offset) WHERE routing.id IS NOT NULL
+        )
+        """ + AppendEnd;
+
+    private const string AppendRows = """
         WITH heads AS (
             INSERT INTO realtime.streams AS s (stream, app, head, recorded_at)
             SELECT stream, app, growth, $4 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS h(stream, app, growth)
@@ -50,6 +62,10 @@ internal static class PostgresSql
         ), taken AS (
             DELETE FROM realtime.outbox WHERE id = ANY ($19::uuid[])
         )
+        """;
+
+    private const string AppendEnd = """
+
         SELECT stream, head, recorded_at FROM heads
         """;
 

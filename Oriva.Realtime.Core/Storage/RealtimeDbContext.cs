@@ -37,6 +37,22 @@ internal sealed class RealtimeDbContext(DbContextOptions<RealtimeDbContext> opti
 
     public DbSet<ApiKeyRow> ApiKeys => Set<ApiKeyRow>();
 
+    public DbSet<RoutingQueueRow> RoutingQueue => Set<RoutingQueueRow>();
+
+    public DbSet<NotificationRow> Notifications => Set<NotificationRow>();
+
+    public DbSet<NotificationDeliveryRow> Deliveries => Set<NotificationDeliveryRow>();
+
+    public DbSet<DeliveryAttemptRow> DeliveryAttempts => Set<DeliveryAttemptRow>();
+
+    public DbSet<InboxCountsRow> InboxCounts => Set<InboxCountsRow>();
+
+    public DbSet<EventSubscriptionRow> EventSubscriptions => Set<EventSubscriptionRow>();
+
+    public DbSet<SubscribedTypeRow> SubscribedTypes => Set<SubscribedTypeRow>();
+
+    public DbSet<PauseRow> Pauses => Set<PauseRow>();
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         var postgres = Database.IsNpgsql();
@@ -110,14 +126,75 @@ internal sealed class RealtimeDbContext(DbContextOptions<RealtimeDbContext> opti
             key.Property(row => row.Id).ValueGeneratedNever();
             key.HasIndex(row => row.KeyHash).IsUnique();
         });
+        ConfigureNotifications(modelBuilder);
 
         if (postgres)
         {
+            modelBuilder.Entity<NotificationRow>().Property(row => row.Actions).HasColumnType("json").UseCollation(null);
+            modelBuilder.Entity<NotificationRow>().Property(row => row.Data).HasColumnType("json").UseCollation(null);
+            modelBuilder.Entity<EventSubscriptionRow>().Property(row => row.Filters).HasColumnType("json").UseCollation(null);
             modelBuilder.Entity<AppRow>().Property(row => row.Manifest).HasColumnType("json").UseCollation(null);
             modelBuilder.Entity<EventRow>().Property(row => row.Data).HasColumnType("json").UseCollation(null);
             modelBuilder.Entity<EventRow>().Property(row => row.Metadata).HasColumnType("json").UseCollation(null);
             modelBuilder.Entity<OutboxRow>().Property(row => row.Event).HasColumnType("json").UseCollation(null);
         }
+    }
+
+    private void ConfigureNotifications(ModelBuilder modelBuilder)
+    {
+        modelBuilder.Entity<RoutingQueueRow>(work =>
+        {
+            work.ToTable("routing_queue").HasKey(row => row.Id);
+            work.Property(row => row.Id).ValueGeneratedNever();
+            work.HasIndex(row => new { row.App, row.DueAt }).HasFilter("failed_at IS NULL").HasDatabaseName("ix_routing_queue_due");
+            work.HasIndex(row => row.FailedAt).HasFilter("failed_at IS NOT NULL").HasDatabaseName("ix_routing_queue_dead");
+        });
+        modelBuilder.Entity<NotificationRow>(notification =>
+        {
+            notification.ToTable("notifications").HasKey(row => row.Id);
+            notification.Property(row => row.Id).ValueGeneratedNever();
+            // What makes a notification one notification: routing an event twice makes none.
+            notification.HasIndex(row => new { row.App, row.Source, row.EventId, row.Rule, row.UserId }).IsUnique().HasDatabaseName("ix_notifications_once");
+            notification.HasIndex(row => new { row.UserId, row.App, row.Id }).HasDatabaseName("ix_notifications_inbox");
+            notification.HasQueryFilter("self", row => _everything || (_apps.Contains(row.App) && (_whole || row.UserId == _sub)));
+        });
+        modelBuilder.Entity<NotificationDeliveryRow>(delivery =>
+        {
+            delivery.ToTable("notification_delivery").HasKey(row => row.Id);
+            delivery.Property(row => row.Id).ValueGeneratedNever();
+            delivery.HasIndex(row => new { row.NotificationId, row.Channel }).IsUnique().HasDatabaseName("ix_notification_delivery_channel");
+            delivery.HasIndex(row => new { row.App, row.NextAttemptAt }).HasFilter("next_attempt_at IS NOT NULL").HasDatabaseName("ix_notification_delivery_due");
+            delivery.HasIndex(row => new { row.App, row.UserId }).HasFilter("channel = 'websocket' AND status IN ('pending', 'sent')").HasDatabaseName("ix_notification_delivery_websocket");
+            delivery.HasIndex(row => row.FailedAt).HasFilter("status = 'dead'").HasDatabaseName("ix_notification_delivery_dead");
+            delivery.HasQueryFilter("self", row => _everything || (_apps.Contains(row.App) && (_whole || row.UserId == _sub)));
+        });
+        modelBuilder.Entity<DeliveryAttemptRow>(attempt =>
+        {
+            attempt.ToTable("delivery_attempts").HasKey(row => row.Id);
+            attempt.Property(row => row.Id).ValueGeneratedNever();
+            attempt.HasIndex(row => row.DeliveryId);
+            attempt.HasQueryFilter("self", row => _everything || (_apps.Contains(row.App) && (_whole || row.UserId == _sub)));
+        });
+        modelBuilder.Entity<InboxCountsRow>(counts =>
+        {
+            counts.ToTable("inbox_counts").HasKey(row => new { row.App, row.UserId });
+            counts.HasQueryFilter("self", row => _everything || (_apps.Contains(row.App) && (_whole || row.UserId == _sub)));
+        });
+        modelBuilder.Entity<EventSubscriptionRow>(subscription =>
+        {
+            subscription.ToTable("event_subscriptions").HasKey(row => row.Id);
+            subscription.Property(row => row.Id).ValueGeneratedNever();
+            subscription.HasIndex(row => new { row.App, row.Type, row.Topic, row.UserId }).HasDatabaseName("ix_event_subscriptions_followers");
+            subscription.HasIndex(row => new { row.UserId, row.App });
+            subscription.HasQueryFilter("self", row => _everything || (_apps.Contains(row.App) && (_whole || row.UserId == _sub)));
+        });
+        modelBuilder.Entity<SubscribedTypeRow>().ToTable("subscribed_types").HasKey(row => new { row.App, row.Type });
+        modelBuilder.Entity<PauseRow>(pause =>
+        {
+            pause.ToTable("pauses").HasKey(row => row.Id);
+            pause.Property(row => row.Id).ValueGeneratedNever();
+        });
+        modelBuilder.Entity<NotificationRequestRow>().ToTable("notification_requests").HasKey(row => new { row.App, row.Id });
     }
 
     protected override void ConfigureConventions(ModelConfigurationBuilder configuration)

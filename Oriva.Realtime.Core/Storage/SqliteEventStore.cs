@@ -57,6 +57,7 @@ internal sealed class SqliteEventStore(string connectionString) : EventStore
         using var insertEvent = Command(connection, SqliteSql.InsertEvent, "$stream", "$position", "$id", "$source", "$app", "$type",
             "$user_id", "$topic", "$actor", "$time", "$recorded_at", "$data", "$metadata");
         using var insertReceipt = Command(connection, SqliteSql.InsertReceipt, "$app", "$id", "$stream", "$position", "$hash", "$hops", "$recorded_at");
+        using var queueRouting = Command(connection, SqliteSql.QueueRouting, "$id", "$app", "$source", "$event", "$stream", "$position", "$recorded_at", "$version", "$now");
         using var deleteOutbox = Command(connection, SqliteSql.DeleteOutbox, "$id");
 
         var heads = new Dictionary<string, StreamHead>(group.Streams.Count, StringComparer.Ordinal);
@@ -75,6 +76,13 @@ internal sealed class SqliteEventStore(string connectionString) : EventStore
             Bind(insertEvent, row.Stream.Text, position, e.Id, e.Source, row.Stream.App, e.Type, e.UserId, e.Topic, e.Actor,
                 StoreTime.ToMicroseconds(e.Time), microseconds, e.Data, e.Metadata);
             insertEvent.ExecuteNonQuery();
+            if (row.Routing is { } routing)
+            {
+                Bind(queueRouting, routing.Id.ToString().ToUpperInvariant(), row.Stream.App, e.Source, e.Id, row.Stream.Text, position, microseconds,
+                    routing.ManifestVersion, StoreTime.ToMicroseconds(group.Now));
+                queueRouting.ExecuteNonQuery();
+            }
+
             if (!row.IsSource)
                 continue;
             Bind(insertReceipt, e.Source, e.Id, row.Stream.Text, position, e.ContentHash, e.Hops, microseconds);

@@ -28,6 +28,11 @@ internal static class SqliteSql
         VALUES ($app, $id, $stream, $position, $hash, $hops, $recorded_at)
         """;
 
+    public const string QueueRouting = """
+        INSERT INTO routing_queue (id, app, source, event_id, stream, position, recorded_at, manifest_version, due_at, attempts)
+        VALUES ($id, $app, $source, $event, $stream, $position, $recorded_at, $version, $now, 0)
+        """;
+
     public const string DeleteOutbox = "DELETE FROM outbox WHERE id = $id";
 
     public const string ReadAfter = """

@@ -48,17 +48,19 @@ public sealed class ManifestReaderTests
 
         var rule = manifest.Notifications[0];
         (rule.Name, rule.On, rule.To).ShouldBe(("new-mix", "mix.published", "members"));
-        (rule.Title, rule.Body, rule.Link).ShouldBe(("{{ data.title }} is out", "By {{ data.artist }}", "/mixes/{{ data.mixId }}"));
+        (rule.Title.Text, rule.Body!.Text, rule.Link!.Text).ShouldBe(("{{ data.title }} is out", "By {{ data.artist }}", "/mixes/{{ data.mixId }}"));
         rule.Channels.ShouldBe(["in_app", "websocket", "push", "email"]);
         rule.Required.ShouldBeTrue();
         rule.UnlessAckedWithin.ShouldBe(TimeSpan.FromMinutes(2));
-        rule.Locales["DE"].ShouldBe(new LocalizedText("{{ data.title }} ist da", null));
-        rule.Locales["fr"].ShouldBe(new LocalizedText(null, "De {{ data.artist }}"));
+        rule.Locales["DE"].ShouldBe(new LocalizedText(Liquid("{{ data.title }} ist da"), null));
+        rule.Locales["fr"].ShouldBe(new LocalizedText(null, Liquid("De {{ data.artist }}")));
         var bare = manifest.Notifications[1];
         (bare.Body, bare.Link, bare.To, bare.Required, bare.UnlessAckedWithin).ShouldBe((null, null, null, false, null));
         bare.Channels.ShouldBeEmpty();
         bare.Locales.ShouldBeEmpty();
     }
+
+    private static LiquidTemplate Liquid(string text) => LiquidTemplate.Parse(text, out _)!;
 
     [Fact]
     public void ManifestOfNameAlone_IsEnough()

@@ -67,7 +67,7 @@ public sealed class AppendPlanTests
     {
         var known = Known("a1", "1");
 
-        var group = AppendPlan.Build([Request(TestEvents.New("a1", "1", copyTo: "b1"), TestEvents.New("a1", "2"), TestEvents.New("b1", "1"))], known, TestEvents.Noon);
+        var group = AppendPlan.Build([Request(TestEvents.New("a1", "1", copyTo: "b1"), TestEvents.New("a1", "2"), TestEvents.New("b1", "1"))], known, s_noInterest, TestEvents.Noon);
 
         group.Rows.Select(row => (row.Event.Source, row.Event.Id, row.Offset)).ShouldBe([("a1", "2", 0), ("b1", "1", 0)]);
         group.Streams.Select(stream => (stream.Stream.Text, stream.Count)).ShouldBe([("a1", 1), ("b1", 1)]);
@@ -78,7 +78,7 @@ public sealed class AppendPlanTests
     {
         var entry = new Guid("019af0c3-7d3b-7cc0-8000-000000000001");
 
-        var group = AppendPlan.Build([new AppendRequest("a1", [TestEvents.New("a1", "1")], entry)], Known("a1", "1"), TestEvents.Noon);
+        var group = AppendPlan.Build([new AppendRequest("a1", [TestEvents.New("a1", "1")], entry)], Known("a1", "1"), s_noInterest, TestEvents.Noon);
 
         group.Rows.ShouldBeEmpty();
         group.Streams.ShouldBeEmpty();
@@ -137,7 +137,7 @@ public sealed class AppendPlanTests
             iter: 1_000);
     }
 
-    private static AppendGroup Build(List<AppendRequest> requests) => AppendPlan.Build(requests, s_nothing, TestEvents.Noon);
+    private static AppendGroup Build(List<AppendRequest> requests) => AppendPlan.Build(requests, s_nothing, s_noInterest, TestEvents.Noon);
 
     private static AppendRequest Request(params NewEvent[] events) => new(events[0].Source, events);
 

@@ -108,4 +108,26 @@ internal static class Isolation
                         OR ((user_id IS NULL OR user_id = (SELECT realtime.claimed_sub()))
                             AND (topic IS NULL OR realtime.topic_matches((SELECT realtime.claimed_texts('topics')), app, topic)))));
         """;
+
+    /// <summary>A user sees what is its own; what steers the pipeline is the service's alone.</summary>
+    public const string NotificationPolicies = """
+        DO $$
+        DECLARE
+            tenant text;
+        BEGIN
+            FOREACH tenant IN ARRAY ARRAY['routing_queue', 'notifications', 'notification_delivery', 'delivery_attempts', 'inbox_counts',
+                                          'event_subscriptions', 'subscribed_types', 'pauses', 'notification_requests'] LOOP
+                EXECUTE format('ALTER TABLE realtime.%I ENABLE ROW LEVEL SECURITY', tenant);
+                EXECUTE format('ALTER TABLE realtime.%I FORCE ROW LEVEL SECURITY', tenant);
+                EXECUTE format('CREATE POLICY service ON realtime.%I TO oriva_service USING (true) WITH CHECK (true)', tenant);
+                EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON realtime.%I TO oriva_service', tenant);
+            END LOOP;
+            FOREACH tenant IN ARRAY ARRAY['notifications', 'notification_delivery', 'delivery_attempts', 'inbox_counts', 'event_subscriptions'] LOOP
+                EXECUTE format('GRANT SELECT ON realtime.%I TO oriva_user', tenant);
+                EXECUTE format('CREATE POLICY reader ON realtime.%I FOR SELECT TO oriva_user
+                    USING (app = ANY ((SELECT realtime.claimed_texts(''apps''))::text[])
+                           AND ((SELECT realtime.claims_whole()) OR user_id = (SELECT realtime.claimed_sub())))', tenant);
+            END LOOP;
+        END $$;
+        """;
 }

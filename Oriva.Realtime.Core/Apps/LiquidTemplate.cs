@@ -1,0 +1,133 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Fluid;
+
+namespace Oriva.Realtime.Core.Apps;
+
+/// <summary>
+/// A Liquid template of a manifest. It sees <c>data</c> (the event's data), <c>event</c> (<c>id source type actor userId topic time</c>) and <c>app</c>
+/// (<c>id name</c>), and nothing else of the service.
+/// </summary>
+/// <remarks>Its author is an app, not us: steps, nesting, output and time are bounded, and what exceeds them fails this one rendering.</remarks>
+public sealed record LiquidTemplate
+{
+    private const int MaxSteps = 10_000;
+    private const int MaxRecursion = 20;
+    private const int MaxOutput = 4_000;
+    private static readonly TimeSpan s_maxTime = TimeSpan.FromMilliseconds(250);
+
+    private static readonly FluidParser s_parser = new();
+    private static readonly TemplateOptions s_options = new() { MaxSteps = MaxSteps, MaxRecursion = MaxRecursion, CultureInfo = CultureInfo.InvariantCulture };
+
+    private readonly IFluidTemplate _template;
+
+    private LiquidTemplate(string text, IFluidTemplate template) => (Text, _template) = (text, template);
+
+    public string Text { get; }
+
+    public bool Equals(LiquidTemplate? other) => Text == other?.Text;
+
+    public override int GetHashCode() => Text.GetHashCode(StringComparison.Ordinal);
+
+    public override string ToString() => Text;
+
+    /// <returns>Null: it is no template, and <paramref name="fault"/> says where.</returns>
+    public static LiquidTemplate? Parse(string text, out string? fault) =>
+        s_parser.TryParse(text, out var template, out fault) ? new LiquidTemplate(text, template) : null;
+
+    /// <summary>What templates about an event see.</summary>
+    public static TemplateModel ModelOf(EventLog.StoredEvent e, App app) => new(
+        ToModel(e.DataElement),
+        new Dictionary<string, object?>(StringComparer.Ordinal)
+        {
+            ["id"] = e.Id, ["source"] = e.Source, ["type"] = e.Type, ["actor"] = e.Actor, ["userId"] = e.UserId, ["topic"] = e.Topic, ["time"] = e.Time.UtcDateTime,
+        },
+        new Dictionary<string, object?>(StringComparer.Ordinal) { ["id"] = app.Id, ["name"] = app.Name });
+
+    /// <returns>One line where <paramref name="oneLine"/>; or the fault that explains why there is none.</returns>
+    public async ValueTask<(string? Text, string? Fault)> RenderAsync(TemplateModel model, TimeProvider time, bool oneLine)
+    {
+        var context = new TemplateContext(s_options);
+        context.SetValue("data", model.Data);
+        context.SetValue("event", model.Event);
+        context.SetValue("app", model.App);
+        await using var output = new BoundedWriter(time);
+        try
+        {
+            await _template.RenderAsync(output, NullEncoder.Default, context);
+        }
+        catch (Exception e)
+        {
+            // Whatever a template makes of the data it was given.
+            return (null, e.Message);
+        }
+
+        var text = output.ToString().Trim();
+        return (oneLine ? text.ReplaceLineEndings(" ") : text, null);
+    }
+
+    private static object? ToModel(JsonElement json) => json.ValueKind switch
+    {
+        JsonValueKind.Object => json.EnumerateObject().ToDictionary(property => property.Name, property => ToModel(property.Value), StringComparer.Ordinal),
+        JsonValueKind.Array => json.EnumerateArray().Select(ToModel).ToList(),
+        JsonValueKind.String => json.GetString(),
+        JsonValueKind.Number => json.TryGetDecimal(out var number) ? number : json.GetDouble(),
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        _ => null,
+    };
+
+    private sealed class BoundedWriter(TimeProvider time) : StringWriter(CultureInfo.InvariantCulture)
+    {
+        private readonly long _started = time.GetTimestamp();
+
+        public override void Write(char value)
+        {
+            Check(1);
+            base.Write(value);
+        }
+
+        public override void Write(string? value)
+        {
+            Check(value?.Length ?? 0);
+            base.Write(value);
+        }
+
+        public override void Write(ReadOnlySpan<char> buffer)
+        {
+            Check(buffer.Length);
+            base.Write(buffer);
+        }
+
+        public override void Write(char[] buffer, int index, int count)
+        {
+            Check(count);
+            base.Write(buffer, index, count);
+        }
+
+        public override Task WriteAsync(char value)
+        {
+            Write(value);
+            return Task.CompletedTask;
+        }
+
+        public override Task WriteAsync(string? value)
+        {
+            Write(value);
+            return Task.CompletedTask;
+        }
+
+        private void Check(int more)
+        {
+            if (GetStringBuilder().Length + more > MaxOutput)
+                throw new InvalidOperationException($"The template makes more than {MaxOutput} characters.");
+            if (time.GetElapsedTime(_started) > s_maxTime)
+                throw new InvalidOperationException($"The template takes longer than {s_maxTime.TotalMilliseconds} ms.");
+        }
+    }
+}
+
+/// <summary>What a template sees.</summary>
+public sealed record TemplateModel(object? Data, IReadOnlyDictionary<string, object?> Event, IReadOnlyDictionary<string, object?> App);

@@ -1,0 +1,206 @@
+using Oriva.Realtime.Core.EventLog;
+
+namespace Oriva.Realtime.Core.Storage;
+
+/// <summary>A claimed entry of the routing queue.</summary>
+/// <param name="ResumeRule">Rules before it are done; users up to <paramref name="ResumeUser"/> are done of it. Null: nothing is.</param>
+internal sealed record RoutingWork(
+    Guid Id, Guid LockId, string App, string Source, string EventId, long ManifestVersion, int Attempts, string? ResumeRule, string? ResumeUser)
+{
+    /// <summary>Null: the log no longer has it.</summary>
+    public StoredEvent? Event { get; init; }
+}
+
+/// <summary>How far a queued event has come in a chunk.</summary>
+internal sealed record RoutingProgress(Guid Id, bool IsDone, string? ResumeRule = null, string? ResumeUser = null);
+
+/// <param name="Held">Events that were still this router's; of the others nothing was written.</param>
+/// <param name="Added">Notifications that were not there before.</param>
+internal sealed record RoutedChunk(IReadOnlySet<Guid> Held, IReadOnlyList<NewNotification> Added);
+
+/// <summary>A notification that is about to be stored.</summary>
+internal sealed record NewNotification
+{
+    public required Guid Id { get; init; }
+
+    /// <summary>The queued event that it comes of.</summary>
+    public Guid WorkId { get; init; }
+
+    public required string App { get; init; }
+
+    public required string UserId { get; init; }
+
+    public string? Type { get; init; }
+
+    public required string Rule { get; init; }
+
+    public required string Source { get; init; }
+
+    public required string EventId { get; init; }
+
+    public required string Title { get; init; }
+
+    public string? Body { get; init; }
+
+    public string? Link { get; init; }
+
+    public string? Image { get; init; }
+
+    public string? Actions { get; init; }
+
+    public required string Data { get; init; }
+
+    public string? TemplateError { get; init; }
+
+    public required IReadOnlyList<NewDelivery> Deliveries { get; init; }
+
+    public bool InInbox => Deliveries.Any(delivery => delivery.Channel == ChannelNames.InApp);
+}
+
+/// <param name="IsQueued">A worker attempts it; otherwise its status comes from elsewhere.</param>
+internal sealed record NewDelivery(string Channel, string Status, bool IsQueued = false, string? Reason = null);
+
+/// <summary>A user's badge in an app. <paramref name="Rev"/> only grows: of two, the one with the higher is the later.</summary>
+public sealed record InboxCounts(int Total, int Unread, int Unseen, long Rev)
+{
+    internal InboxCounts Plus(NotificationState state) => Add(state, 1);
+
+    internal InboxCounts Less(NotificationState state) => Add(state, -1);
+
+    // Archived ones count nowhere.
+    private InboxCounts Add(NotificationState state, int one) => state.Archived ? this : this with
+    {
+        Total = Total + one,
+        Unread = Unread + (state.Read ? 0 : one),
+        Unseen = Unseen + (state.Seen ? 0 : one),
+    };
+}
+
+public enum InboxMark
+{
+    Seen,
+    Read,
+    Unread,
+    Archived,
+    Unarchived,
+}
+
+internal sealed record NotificationState(Guid Id, bool Seen, bool Read, bool Archived)
+{
+    public NotificationState Marked(InboxMark mark) => mark switch
+    {
+        InboxMark.Seen => this with { Seen = true },
+        InboxMark.Read => this with { Seen = true, Read = true },
+        InboxMark.Unread => this with { Read = false },
+        InboxMark.Archived => this with { Archived = true },
+        _ => this with { Archived = false },
+    };
+}
+
+/// <param name="Found">The ids that are the user's, changed or not.</param>
+internal sealed record MarkedInbox(InboxCounts Counts, IReadOnlySet<Guid> Found);
+
+/// <summary>A claimed delivery, with what a channel needs to send it.</summary>
+/// <param name="Attempts">Before this one, since it was queued or redriven.</param>
+public sealed record DeliveryWork(Guid Id, Guid LockId, Guid NotificationId, string App, string UserId, string Rule, string Channel, int Attempts)
+{
+    public string? Type { get; init; }
+
+    public required string Title { get; init; }
+
+    public string? Body { get; init; }
+
+    public string? Link { get; init; }
+
+    public string? Image { get; init; }
+
+    /// <summary>JSON.</summary>
+    public string? Actions { get; init; }
+
+    /// <summary>JSON.</summary>
+    public required string Data { get; init; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    public string? Email { get; init; }
+
+    public string? Locale { get; init; }
+
+    public string? TimeZone { get; init; }
+}
+
+/// <param name="Status">Of the delivery after it.</param>
+/// <param name="Outcome">Of the attempt alone: <c>sent</c>, <c>delivered</c>, <c>failed</c> or <c>refused</c>.</param>
+internal sealed record DeliveryAttempt(DateTimeOffset StartedAt, DateTimeOffset EndedAt, string Status, string Outcome, string? Error, DateTimeOffset? NextAttemptAt);
+
+/// <summary>The channels that a manifest may name.</summary>
+public static class ChannelNames
+{
+    public const string InApp = "in_app";
+    public const string Websocket = "websocket";
+    public const string Push = "push";
+    public const string Email = "email";
+    public const string Webhook = "webhook";
+
+    public static readonly string[] All = [InApp, Websocket, Push, Email, Webhook];
+}
+
+/// <summary>Where a notification stands in a channel. <c>docs/notifications.md</c> draws the ways between them.</summary>
+public static class DeliveryStatus
+{
+    public const string Pending = "pending";
+    public const string Sent = "sent";
+    public const string Delivered = "delivered";
+
+    /// <summary>It will be tried again.</summary>
+    public const string Failed = "failed";
+
+    /// <summary>A dead letter: it will not, unless somebody redrives it.</summary>
+    public const string Dead = "dead";
+    public const string Suppressed = "suppressed";
+    public const string Cancelled = "cancelled";
+}
+
+/// <summary>One store's statements. Parameters are named, times and ids in the store's own form.</summary>
+internal sealed record NotificationStatements
+{
+    public required string ClaimRouting { get; init; }
+
+    public required string HoldRouting { get; init; }
+
+    public required string FinishRouting { get; init; }
+
+    public required string MoveRouting { get; init; }
+
+    public required string FailRouting { get; init; }
+
+    public required string AddRequest { get; init; }
+
+    public required string FindRequest { get; init; }
+
+    public required string AddNotifications { get; init; }
+
+    public required string AddDeliveries { get; init; }
+
+    public required string GrowCounts { get; init; }
+
+    public required string AddToOutbox { get; init; }
+
+    public required string LockCounts { get; init; }
+
+    public required string FindStates { get; init; }
+
+    public required string FindUnread { get; init; }
+
+    public required string MarkNotifications { get; init; }
+
+    public required string SetCounts { get; init; }
+
+    public required string ClaimDeliveries { get; init; }
+
+    public required string FinishDelivery { get; init; }
+
+    public required string AddAttempt { get; init; }
+
+    public required string PostponeDelivery { get; init; }
+}

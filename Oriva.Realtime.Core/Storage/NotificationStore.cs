@@ -1,0 +1,330 @@
+using System.Data.Common;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Oriva.Realtime.Core.EventLog;
+using Oriva.Realtime.Core.Storage.Rows;
+
+namespace Oriva.Realtime.Core.Storage;
+
+/// <summary>
+/// The transactions of notifications: claiming what is to be routed or delivered, writing what came of it, changing an inbox. Reads and simple changes go
+/// through <see cref="RealtimeDbContext"/>.
+/// </summary>
+/// <remarks>
+/// Claims are leases by the database's clock with a fresh lock id; what is written later under another id is refused, so a node that was paused for longer
+/// than its lease writes nothing. When something is due, is by the clock of whoever asks. Whoever changes a user's notifications locks the user's counts
+/// first; who has several users locks them in the order of the key. Outages are thrown as <see cref="StoreException"/>.
+/// </remarks>
+internal abstract class NotificationStore(NotificationStatements sql)
+{
+    private static readonly JsonSerializerOptions s_json = new(JsonSerializerDefaults.Web)
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    /// <summary>Queued events that are due and nobody's, each app's oldest first, with what the log has of them.</summary>
+    /// <param name="perApp">Of one app at most, so that one app's heap delays only that app.</param>
+    public Task<List<RoutingWork>> ClaimRoutingAsync(int limit, int perApp, TimeSpan lease, DateTimeOffset now) => WithConnectionAsync(async connection =>
+    {
+        var lockId = Guid.CreateVersion7(now);
+        return await connection.QueryAsync(
+            sql.ClaimRouting,
+            [("limit", limit), ("per_app", perApp), ("lease", Span(lease)), ("lock", Id(lockId)), ("now", Time(now))],
+            row => ReadWork(row, lockId));
+    });
+
+    /// <summary>Writes what a chunk of routing has found, in one transaction: notifications that are new, their deliveries, counts and log entries, and how far each event has come.</summary>
+    /// <param name="announce">The log entry of a notification, with its user's counts after it.</param>
+    public Task<RoutedChunk> RouteAsync(
+        Guid lockId, IReadOnlyList<RoutingProgress> progress, IReadOnlyList<NewNotification> notifications, TimeSpan lease, DateTimeOffset now,
+        Func<NewNotification, InboxCounts, OutboxRow?> announce) => InTransactionAsync(async connection =>
+    {
+        var ids = JsonSerializer.Serialize(progress.Select(work => JsonId(work.Id)), s_json);
+        var held = (await connection.QueryAsync(sql.HoldRouting, [("ids", ids), ("lock", Id(lockId))], row => ReadId(row, 0))).ToHashSet();
+        var added = await AddAsync(connection, [.. notifications.Where(notification => held.Contains(notification.WorkId))], now, announce);
+        var moved = progress.Where(work => held.Contains(work.Id)).ToLookup(work => work.IsDone);
+        if (moved[true].Any())
+            await connection.ExecuteAsync(sql.FinishRouting, [("ids", JsonSerializer.Serialize(moved[true].Select(work => JsonId(work.Id)), s_json))]);
+        if (moved[false].Any())
+        {
+            var rest = JsonSerializer.Serialize(moved[false].Select(work => new { Id = JsonId(work.Id), work.ResumeRule, work.ResumeUser }), s_json);
+            await connection.ExecuteAsync(sql.MoveRouting, [("works", rest), ("lease", Span(lease))]);
+        }
+
+        return new RoutedChunk(held, added);
+    });
+
+    /// <summary>Puts a queued event off after a failure, or, without a time, among the dead letters.</summary>
+    public Task FailRoutingAsync(RoutingWork work, string error, DateTimeOffset? dueAt, DateTimeOffset now) => WithConnectionAsync(connection => connection.ExecuteAsync(
+        sql.FailRouting,
+        [("id", Id(work.Id)), ("lock", Id(work.LockId)), ("attempts", work.Attempts + 1), ("error", error), ("due", Time(dueAt ?? now)), ("failed", dueAt is null ? Time(now) : null)]));
+
+    /// <summary>Notifications without an event.</summary>
+    /// <returns>Null: the id was used before with other content. Otherwise those that are new: none when it is a repeat.</returns>
+    public Task<IReadOnlyList<NewNotification>?> AddRequestedAsync(
+        string app, string id, byte[] contentHash, IReadOnlyList<NewNotification> notifications, DateTimeOffset now,
+        Func<NewNotification, InboxCounts, OutboxRow?> announce) => InTransactionAsync(async connection =>
+    {
+        var isNew = await connection.ExecuteAsync(sql.AddRequest, [("app", app), ("id", id), ("hash", contentHash), ("now", Time(now))]) > 0;
+        if (isNew)
+            return await AddAsync(connection, notifications, now, announce);
+        var stored = await connection.QueryAsync(sql.FindRequest, [("app", app), ("id", id)], row => row.GetFieldValue<byte[]>(0));
+        return stored[0].AsSpan().SequenceEqual(contentHash) ? (IReadOnlyList<NewNotification>)[] : null;
+    });
+
+    /// <summary>Marks some of a user's notifications, or all that are unread, and counts anew. Those that are marked so already do not change.</summary>
+    /// <param name="ids">Null: all that are unread, up to <paramref name="through"/> when that is given.</param>
+    /// <param name="announce">The log entry of the change: the ids that changed and the counts after it. Not called when nothing changed.</param>
+    public Task<MarkedInbox> MarkAsync(
+        string app, string userId, IReadOnlyCollection<Guid>? ids, Guid? through, InboxMark mark, DateTimeOffset now, Func<IReadOnlyList<Guid>, InboxCounts, OutboxRow> announce) =>
+        InTransactionAsync(async connection =>
+    {
+        var counts = (await connection.QueryAsync(sql.LockCounts, [("app", app), ("user", userId)], row => ReadCounts(row, 0)))[0];
+        var states = ids is null
+            ? await connection.QueryAsync(sql.FindUnread, [("app", app), ("user", userId), ("through", through is { } last ? Id(last) : null)], ReadState)
+            : await connection.QueryAsync(sql.FindStates, [("app", app), ("user", userId), ("ids", JsonSerializer.Serialize(ids.Select(JsonId), s_json))], ReadState);
+        var found = states.Select(state => state.Id).ToHashSet();
+        var changes = states.Select(state => (Before: state, After: state.Marked(mark))).Where(change => change.Before != change.After).ToList();
+        if (changes.Count == 0)
+            return new MarkedInbox(counts, found);
+
+        counts = changes.Aggregate(counts, (sum, change) => sum.Less(change.Before).Plus(change.After)) with { Rev = counts.Rev + 1 };
+        var rows = JsonSerializer.Serialize(changes.Select(change => new { Id = JsonId(change.After.Id), change.After.Seen, change.After.Read, change.After.Archived }), s_json);
+        await connection.ExecuteAsync(sql.MarkNotifications, [("changes", rows), ("now", Time(now))]);
+        await connection.ExecuteAsync(
+            sql.SetCounts, [("app", app), ("user", userId), ("total", counts.Total), ("unread", counts.Unread), ("unseen", counts.Unseen), ("rev", counts.Rev)]);
+        await AddToOutboxAsync(connection, [announce([.. changes.Select(change => change.After.Id)], counts)], now);
+        return new MarkedInbox(counts, found);
+    });
+
+    /// <summary>Deliveries that are due and nobody's and not paused, each app's oldest first.</summary>
+    public Task<List<DeliveryWork>> ClaimDeliveriesAsync(IReadOnlyCollection<string> channels, int limit, int perApp, TimeSpan lease, DateTimeOffset now) =>
+        WithConnectionAsync(async connection =>
+    {
+        var lockId = Guid.CreateVersion7(now);
+        return await connection.QueryAsync(
+            sql.ClaimDeliveries,
+            [("channels", JsonSerializer.Serialize(channels, s_json)), ("limit", limit), ("per_app", perApp), ("lease", Span(lease)), ("lock", Id(lockId)), ("now", Time(now))],
+            row => ReadDelivery(row, lockId));
+    });
+
+    /// <summary>Records an attempt and what follows from it.</summary>
+    /// <returns>False: the lease has lapsed and somebody else has the delivery; nothing is recorded.</returns>
+    public Task<bool> RecordAttemptAsync(DeliveryWork work, DeliveryAttempt attempt) => InTransactionAsync(async connection =>
+    {
+        var next = attempt.NextAttemptAt;
+        var moved = await connection.ExecuteAsync(
+            sql.FinishDelivery,
+            [
+                ("id", Id(work.Id)), ("lock", Id(work.LockId)), ("status", attempt.Status), ("attempts", work.Attempts + 1), ("next", next is null ? null : Time(next.Value)),
+                ("error", attempt.Error), ("now", Time(attempt.EndedAt)), ("sent", attempt.Status is DeliveryStatus.Sent or DeliveryStatus.Delivered),
+                ("delivered", attempt.Status == DeliveryStatus.Delivered), ("dead", attempt.Status == DeliveryStatus.Dead),
+            ]);
+        if (moved == 0)
+            return false;
+        await connection.ExecuteAsync(
+            sql.AddAttempt,
+            [
+                ("id", Id(Guid.CreateVersion7(attempt.EndedAt))), ("delivery", Id(work.Id)), ("app", work.App), ("user", work.UserId), ("at", Time(attempt.StartedAt)),
+                ("duration", (int)(attempt.EndedAt - attempt.StartedAt).TotalMilliseconds), ("outcome", attempt.Outcome), ("error", attempt.Error),
+            ]);
+        return true;
+    });
+
+    /// <summary>Gives a claim back without an attempt.</summary>
+    public Task PostponeAsync(DeliveryWork work, DateTimeOffset until) =>
+        WithConnectionAsync(connection => connection.ExecuteAsync(sql.PostponeDelivery, [("id", Id(work.Id)), ("lock", Id(work.LockId)), ("next", Time(until))]));
+
+    /// <summary>A transaction's connection, or one without.</summary>
+    protected abstract Task<StoreConnection> OpenAsync(bool transaction);
+
+    protected abstract object Id(Guid id);
+
+    /// <summary>As the store writes it in JSON parameters.</summary>
+    protected abstract string JsonId(Guid id);
+
+    protected abstract object Time(DateTimeOffset time);
+
+    protected abstract object Span(TimeSpan span);
+
+    protected abstract Guid ReadId(DbDataReader row, int column);
+
+    protected abstract DateTimeOffset ReadTime(DbDataReader row, int column);
+
+    /// <summary>In the caller's transaction. What is stored already, by the key that makes a notification one, is left out of all that follows.</summary>
+    private async Task<IReadOnlyList<NewNotification>> AddAsync(
+        StoreConnection connection, IReadOnlyList<NewNotification> notifications, DateTimeOffset now, Func<NewNotification, InboxCounts, OutboxRow?> announce)
+    {
+        if (notifications.Count == 0)
+            return [];
+        var rows = JsonSerializer.Serialize(
+            notifications.Select(n => new
+            {
+                Id = JsonId(n.Id), n.App, n.UserId, n.Type, n.Rule, n.Source, n.EventId, n.Title, n.Body, n.Link, n.Image, n.Actions, n.Data, n.InInbox, n.TemplateError,
+            }),
+            s_json);
+        var ids = (await connection.QueryAsync(sql.AddNotifications, [("rows", rows), ("now", Time(now))], row => ReadId(row, 0))).ToHashSet();
+        var added = notifications.Where(notification => ids.Contains(notification.Id)).ToList();
+        if (added.Count == 0)
+            return added;
+
+        var deliveries = JsonSerializer.Serialize(
+            added.SelectMany(n => n.Deliveries.Select(d => new
+            {
+                Id = JsonId(Guid.CreateVersion7(now)), NotificationId = JsonId(n.Id), n.App, n.UserId, n.Rule, d.Channel, d.Status, d.Reason, d.IsQueued, IsDelivered = d.Status == DeliveryStatus.Delivered,
+            })),
+            s_json);
+        await connection.ExecuteAsync(sql.AddDeliveries, [("rows", deliveries), ("now", Time(now))]);
+
+        var owners = added.GroupBy(n => (n.App, n.UserId)).OrderBy(group => group.Key.App, StringComparer.Ordinal).ThenBy(group => group.Key.UserId, StringComparer.Ordinal).ToList();
+        var growth = JsonSerializer.Serialize(owners.Select(owner => new { owner.Key.App, owner.Key.UserId, Added = owner.Count(n => n.InInbox), Changes = owner.Count() }), s_json);
+        var counts = (await connection.QueryAsync(sql.GrowCounts, [("rows", growth)], row => (Key: (row.GetString(0), row.GetString(1)), Counts: ReadCounts(row, 2))))
+            .ToDictionary(row => row.Key, row => row.Counts);
+        var entries = new List<OutboxRow?>(added.Count);
+        foreach (var owner in owners)
+        {
+            // Back from what the counts are after all of them, so that each entry has the counts after it.
+            var (after, first) = (counts[owner.Key], entries.Count);
+            foreach (var notification in owner.Reverse())
+            {
+                entries.Insert(first, announce(notification, after));
+                var one = notification.InInbox ? 1 : 0;
+                after = new InboxCounts(after.Total - one, after.Unread - one, after.Unseen - one, after.Rev - 1);
+            }
+        }
+
+        await AddToOutboxAsync(connection, [.. entries.OfType<OutboxRow>()], now);
+        return added;
+    }
+
+    private async Task AddToOutboxAsync(StoreConnection connection, IReadOnlyList<OutboxRow> entries, DateTimeOffset now)
+    {
+        if (entries.Count > 0)
+            await connection.ExecuteAsync(
+                sql.AddToOutbox, [("rows", JsonSerializer.Serialize(entries.Select(entry => new { Id = JsonId(entry.Id), entry.App, entry.EventId, entry.Event }), s_json)), ("now", Time(now))]);
+    }
+
+    private async Task<T> InTransactionAsync<T>(Func<StoreConnection, Task<T>> work)
+    {
+        try
+        {
+            await using var connection = await OpenAsync(transaction: true);
+            var result = await work(connection);
+            await connection.CommitAsync();
+            return result;
+        }
+        catch (DbException e) when (StoreOutage.Is(e))
+        {
+            throw new StoreException(StoreFailure.Unavailable, "The store did not answer: " + e.Message, e);
+        }
+    }
+
+    private async Task<T> WithConnectionAsync<T>(Func<StoreConnection, Task<T>> work)
+    {
+        try
+        {
+            await using var connection = await OpenAsync(transaction: false);
+            return await work(connection);
+        }
+        catch (DbException e) when (StoreOutage.Is(e))
+        {
+            throw new StoreException(StoreFailure.Unavailable, "The store did not answer: " + e.Message, e);
+        }
+    }
+
+    private RoutingWork ReadWork(DbDataReader row, Guid lockId)
+    {
+        var work = new RoutingWork(
+            ReadId(row, 0), lockId, row.GetString(1), row.GetString(2), row.GetString(3), row.GetInt64(4), row.GetInt32(5), TextOrNull(row, 6), TextOrNull(row, 7));
+        if (row.IsDBNull(8))
+            return work;
+        return work with
+        {
+            Event = new StoredEvent
+            {
+                Id = work.EventId,
+                Source = work.Source,
+                App = work.App,
+                Type = row.GetString(8),
+                Data = row.GetString(9),
+                UserId = TextOrNull(row, 10),
+                Topic = TextOrNull(row, 11),
+                Actor = row.GetString(12),
+                Time = ReadTime(row, 13),
+                RecordedAt = ReadTime(row, 14),
+                Metadata = TextOrNull(row, 15),
+                Stream = row.GetString(16),
+                Position = row.GetInt64(17),
+            },
+        };
+    }
+
+    private DeliveryWork ReadDelivery(DbDataReader row, Guid lockId) => new(
+        ReadId(row, 0), lockId, ReadId(row, 1), row.GetString(2), row.GetString(3), row.GetString(4), row.GetString(5), row.GetInt32(6))
+    {
+        Type = TextOrNull(row, 7),
+        Title = row.GetString(8),
+        Body = TextOrNull(row, 9),
+        Link = TextOrNull(row, 10),
+        Image = TextOrNull(row, 11),
+        Actions = TextOrNull(row, 12),
+        Data = row.GetString(13),
+        CreatedAt = ReadTime(row, 14),
+        Email = TextOrNull(row, 15),
+        Locale = TextOrNull(row, 16),
+        TimeZone = TextOrNull(row, 17),
+    };
+
+    private NotificationState ReadState(DbDataReader row) => new(ReadId(row, 0), row.GetBoolean(1), row.GetBoolean(2), row.GetBoolean(3));
+
+    private static InboxCounts ReadCounts(DbDataReader row, int column) =>
+        new(row.GetInt32(column), row.GetInt32(column + 1), row.GetInt32(column + 2), row.GetInt64(column + 3));
+
+    private static string? TextOrNull(DbDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
+}
+
+/// <summary>A connection, with its transaction when it has one: rolled back unless it was committed.</summary>
+internal sealed class StoreConnection(DbConnection connection, DbTransaction? transaction) : IAsyncDisposable
+{
+    // Not cancelled, see UncancelledStatements.
+    public async Task<int> ExecuteAsync(string sql, IReadOnlyList<(string Name, object? Value)> parameters)
+    {
+        await using var command = Command(sql, parameters);
+        return await command.ExecuteNonQueryAsync(CancellationToken.None);
+    }
+
+    public async Task<List<T>> QueryAsync<T>(string sql, IReadOnlyList<(string Name, object? Value)> parameters, Func<DbDataReader, T> read)
+    {
+        await using var command = Command(sql, parameters);
+        await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
+        var rows = new List<T>();
+        while (await reader.ReadAsync(CancellationToken.None))
+            rows.Add(read(reader));
+        return rows;
+    }
+
+    public Task CommitAsync() => transaction!.CommitAsync(CancellationToken.None);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (transaction is not null)
+            await transaction.DisposeAsync();
+        await connection.DisposeAsync();
+    }
+
+    private DbCommand Command(string sql, IReadOnlyList<(string Name, object? Value)> parameters)
+    {
+        var command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.Transaction = transaction;
+        foreach (var (name, value) in parameters)
+        {
+            var parameter = command.CreateParameter();
+            (parameter.ParameterName, parameter.Value) = (name, value ?? DBNull.Value);
+            command.Parameters.Add(parameter);
+        }
+
+        return command;
+    }
+}

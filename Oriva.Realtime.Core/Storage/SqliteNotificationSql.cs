@@ -1,0 +1,149 @@
+namespace Oriva.Realtime.Core.Storage;
+
+/// <summary>SQLite's statements for notifications. Times are microseconds since 1970, UTC; ids are texts in capitals, as EF Core writes them.</summary>
+internal static class SqliteNotificationSql
+{
+    public static readonly NotificationStatements Statements = new()
+    {
+        // No event is read here: RETURNING knows one table. The subqueries stand in for a join.
+        ClaimRouting = """
+            UPDATE routing_queue AS q SET leased_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + @lease, lock_id = @lock
+            WHERE id IN (
+                SELECT due.id FROM apps a JOIN routing_queue due ON due.rowid IN (
+                    SELECT o.rowid FROM routing_queue o
+                    WHERE o.app = a.id AND o.failed_at IS NULL AND o.due_at <= @now AND (o.leased_until IS NULL OR o.leased_until < unixepoch('subsec') * 1000000)
+                    ORDER BY o.due_at LIMIT @per_app)
+                WHERE NOT EXISTS (SELECT 1 FROM pauses p WHERE (p.app IS NULL OR p.app = a.id) AND p.rule IS NULL AND p.channel IS NULL)
+                LIMIT @limit)
+            RETURNING id, app, source, event_id, manifest_version, attempts, resume_rule, resume_user,
+                (SELECT type FROM events e WHERE e.stream = q.stream AND e.position = q.position),
+                (SELECT data FROM events e WHERE e.stream = q.stream AND e.position = q.position),
+                (SELECT user_id FROM events e WHERE e.stream = q.stream AND e.position = q.position),
+                (SELECT topic FROM events e WHERE e.stream = q.stream AND e.position = q.position),
+                (SELECT actor FROM events e WHERE e.stream = q.stream AND e.position = q.position),
+                (SELECT time FROM events e WHERE e.stream = q.stream AND e.position = q.position),
+                recorded_at,
+                (SELECT metadata FROM events e WHERE e.stream = q.stream AND e.position = q.position),
+                stream, position
+            """,
+
+        HoldRouting = "SELECT id FROM routing_queue WHERE id IN (SELECT value FROM json_each(@ids)) AND lock_id = @lock",
+
+        FinishRouting = "DELETE FROM routing_queue WHERE id IN (SELECT value FROM json_each(@ids))",
+
+        MoveRouting = """
+            UPDATE routing_queue AS q
+            SET resume_rule = w.value ->> 'resume_rule', resume_user = w.value ->> 'resume_user', leased_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + @lease
+            FROM json_each(@works) AS w WHERE q.id = w.value ->> 'id'
+            """,
+
+        FailRouting = """
+            UPDATE routing_queue SET attempts = @attempts, last_error = @error, due_at = @due, failed_at = @failed, leased_until = NULL, lock_id = NULL
+            WHERE id = @id AND lock_id = @lock
+            """,
+
+        AddRequest = "INSERT INTO notification_requests (app, id, content_hash, created_at) VALUES (@app, @id, @hash, @now) ON CONFLICT DO NOTHING",
+
+        FindRequest = "SELECT content_hash FROM notification_requests WHERE app = @app AND id = @id",
+
+        AddNotifications = """
+            INSERT INTO notifications (id, app, user_id, type, rule, source, event_id, title, body, link, image, actions, data, in_inbox, template_error, created_at)
+            SELECT n.value ->> 'id', n.value ->> 'app', n.value ->> 'user_id', n.value ->> 'type', n.value ->> 'rule', n.value ->> 'source', n.value ->> 'event_id',
+                   n.value ->> 'title', n.value ->> 'body', n.value ->> 'link', n.value ->> 'image', n.value ->> 'actions', n.value ->> 'data',
+                   n.value ->> 'in_inbox', n.value ->> 'template_error', @now
+            FROM json_each(@rows) AS n WHERE true
+            ON CONFLICT (app, source, event_id, rule, user_id) DO NOTHING
+            RETURNING id
+            """,
+
+        AddDeliveries = """
+            INSERT INTO notification_delivery
+                (id, notification_id, app, user_id, rule, channel, status, reason, attempts, next_attempt_at, created_at, sent_at, delivered_at)
+            SELECT d.value ->> 'id', d.value ->> 'notification_id', d.value ->> 'app', d.value ->> 'user_id', d.value ->> 'rule', d.value ->> 'channel',
+                   d.value ->> 'status', d.value ->> 'reason', 0, CASE WHEN d.value ->> 'is_queued' THEN @now END, @now,
+                   CASE WHEN d.value ->> 'is_delivered' THEN @now END, CASE WHEN d.value ->> 'is_delivered' THEN @now END
+            FROM json_each(@rows) AS d
+            """,
+
+        GrowCounts = """
+            INSERT INTO inbox_counts AS c (app, user_id, total, unread, unseen, rev)
+            SELECT g.value ->> 'app', g.value ->> 'user_id', g.value ->> 'added', g.value ->> 'added', g.value ->> 'added', g.value ->> 'changes'
+            FROM json_each(@rows) AS g WHERE true
+            ON CONFLICT (app, user_id) DO UPDATE
+                SET total = c.total + excluded.total, unread = c.unread + excluded.unread, unseen = c.unseen + excluded.unseen, rev = c.rev + excluded.rev
+            RETURNING app, user_id, total, unread, unseen, rev
+            """,
+
+        AddToOutbox = """
+            INSERT INTO outbox (id, app, event_id, event, created_at)
+            SELECT o.value ->> 'id', o.value ->> 'app', o.value ->> 'event_id', o.value ->> 'event', @now FROM json_each(@rows) AS o
+            """,
+
+        LockCounts = """
+            INSERT INTO inbox_counts AS c (app, user_id, total, unread, unseen, rev) VALUES (@app, @user, 0, 0, 0, 0)
+            ON CONFLICT (app, user_id) DO UPDATE SET rev = c.rev
+            RETURNING total, unread, unseen, rev
+            """,
+
+        FindStates = """
+            SELECT id, seen_at IS NOT NULL, read_at IS NOT NULL, archived_at IS NOT NULL FROM notifications
+            WHERE app = @app AND user_id = @user AND in_inbox AND id IN (SELECT value FROM json_each(@ids))
+            """,
+
+        FindUnread = """
+            SELECT id, seen_at IS NOT NULL, 0, 0 FROM notifications
+            WHERE app = @app AND user_id = @user AND in_inbox AND read_at IS NULL AND archived_at IS NULL AND (@through IS NULL OR id <= @through)
+            """,
+
+        MarkNotifications = """
+            UPDATE notifications AS n
+            SET seen_at = CASE WHEN c.value ->> 'seen' THEN coalesce(n.seen_at, @now) END,
+                read_at = CASE WHEN c.value ->> 'read' THEN coalesce(n.read_at, @now) END,
+                archived_at = CASE WHEN c.value ->> 'archived' THEN coalesce(n.archived_at, @now) END
+            FROM json_each(@changes) AS c WHERE n.id = c.value ->> 'id'
+            """,
+
+        SetCounts = "UPDATE inbox_counts SET total = @total, unread = @unread, unseen = @unseen, rev = @rev WHERE app = @app AND user_id = @user",
+
+        ClaimDeliveries = """
+            UPDATE notification_delivery AS d SET leased_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + @lease, lock_id = @lock
+            WHERE id IN (
+                SELECT due.id FROM apps a JOIN notification_delivery due ON due.rowid IN (
+                    SELECT o.rowid FROM notification_delivery o
+                    WHERE o.app = a.id AND o.next_attempt_at <= @now AND (o.leased_until IS NULL OR o.leased_until < unixepoch('subsec') * 1000000)
+                      AND o.channel IN (SELECT value FROM json_each(@channels))
+                      AND NOT EXISTS (SELECT 1 FROM pauses p WHERE (p.app IS NULL OR p.app = o.app) AND (p.rule IS NULL OR p.rule = o.rule)
+                            AND (p.channel IS NULL OR p.channel = o.channel))
+                    ORDER BY o.next_attempt_at LIMIT @per_app)
+                LIMIT @limit)
+            RETURNING id, notification_id, app, user_id, rule, channel, attempts,
+                (SELECT type FROM notifications n WHERE n.id = d.notification_id),
+                (SELECT title FROM notifications n WHERE n.id = d.notification_id),
+                (SELECT body FROM notifications n WHERE n.id = d.notification_id),
+                (SELECT link FROM notifications n WHERE n.id = d.notification_id),
+                (SELECT image FROM notifications n WHERE n.id = d.notification_id),
+                (SELECT actions FROM notifications n WHERE n.id = d.notification_id),
+                (SELECT data FROM notifications n WHERE n.id = d.notification_id),
+                (SELECT created_at FROM notifications n WHERE n.id = d.notification_id),
+                (SELECT email FROM app_users u WHERE u.app = d.app AND u.user_id = d.user_id),
+                (SELECT locale FROM app_users u WHERE u.app = d.app AND u.user_id = d.user_id),
+                (SELECT time_zone FROM app_users u WHERE u.app = d.app AND u.user_id = d.user_id)
+            """,
+
+        FinishDelivery = """
+            UPDATE notification_delivery
+            SET status = @status, attempts = @attempts, next_attempt_at = @next, last_error = @error, leased_until = NULL, lock_id = NULL,
+                sent_at = CASE WHEN @sent THEN coalesce(sent_at, @now) ELSE sent_at END,
+                delivered_at = CASE WHEN @delivered THEN @now ELSE delivered_at END,
+                failed_at = CASE WHEN @dead THEN @now END
+            WHERE id = @id AND lock_id = @lock
+            """,
+
+        AddAttempt = """
+            INSERT INTO delivery_attempts (id, delivery_id, app, user_id, at, duration_ms, outcome, error)
+            VALUES (@id, @delivery, @app, @user, @at, @duration, @outcome, @error)
+            """,
+
+        PostponeDelivery = "UPDATE notification_delivery SET next_attempt_at = @next, leased_until = NULL, lock_id = NULL WHERE id = @id AND lock_id = @lock",
+    };
+}
