@@ -5,6 +5,7 @@ using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.Diagnostics;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Feed;
+using Oriva.Realtime.Core.Notifications;
 using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Core.Storage;
@@ -26,6 +27,7 @@ public static class RealtimeServiceCollectionExtensions
         services.AddEventLog();
         services.AddPublishing();
         services.AddSessions();
+        services.AddNotifications();
         return services;
     }
 
@@ -86,6 +88,32 @@ public static class RealtimeServiceCollectionExtensions
         services.AddSingleton(provider => new SessionFactory(
             Get<SubscriptionStarter>(provider), Get<EventStore>(provider), Get<RealtimeMetrics>(provider), Get<TimeProvider>(provider), Get<IOptions<SessionLimits>>(provider), Get<EvidenceLog>(provider)));
         services.AddHostedService<SessionSweeper>();
+    }
+
+    private static void AddNotifications(this IServiceCollection services)
+    {
+        services.AddSingleton<NotificationStore>(provider => Get<RealtimeDatabase>(provider) is { Postgres: { } postgres }
+            ? new PostgresNotificationStore(postgres)
+            : new SqliteNotificationStore(Get<RealtimeDatabase>(provider).SqliteConnectionString!));
+        services.AddSingleton<NotificationEvents>();
+        services.AddSingleton<ChannelRegistry>();
+        services.AddSingleton<DestinationCircuits>();
+        services.AddSingleton<RecipientFinder>();
+        services.AddSingleton<NotificationComposer>();
+        services.AddSingleton<DeliveryWorker>();
+        services.AddHostedService(Get<DeliveryWorker>);
+        services.AddSingleton<NotificationRouter>();
+        services.AddHostedService(Get<NotificationRouter>);
+        services.AddSingleton(provider => new Inbox(
+            Get<RealtimeDatabase>(provider), Get<NotificationStore>(provider), Get<NotificationEvents>(provider), Get<AccessPolicy>(provider), Get<TimeProvider>(provider)));
+        services.AddSingleton(provider => new EventSubscriptions(
+            Get<RealtimeDatabase>(provider), Get<AccessPolicy>(provider), Get<NotificationInterest>(provider), Get<TimeProvider>(provider)));
+        services.AddSingleton(provider => new DirectNotifications(
+            Get<RealtimeDatabase>(provider), Get<NotificationStore>(provider), Get<NotificationEvents>(provider), Get<ChannelRegistry>(provider), Get<DeliveryWorker>(provider),
+            Get<AccessPolicy>(provider), Get<AppRegistry>(provider), Get<IOptions<PublishingOptions>>(provider).Value, Get<TimeProvider>(provider)));
+        services.AddSingleton(provider => new DeliveryRecords(Get<RealtimeDatabase>(provider)));
+        services.AddSingleton(provider => new DeadLetters(Get<RealtimeDatabase>(provider), Get<DeliveryWorker>(provider), Get<EventLogWriter>(provider), Get<TimeProvider>(provider)));
+        services.AddSingleton(provider => new Pauses(Get<RealtimeDatabase>(provider), Get<DeliveryWorker>(provider), Get<TimeProvider>(provider)));
     }
 
     private static T Get<T>(IServiceProvider provider)

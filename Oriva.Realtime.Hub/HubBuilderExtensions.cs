@@ -1,8 +1,8 @@
 using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.SignalR;
+using Oriva.Realtime.Core;
 using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Hub.Connections;
-using Oriva.Realtime.Hub.Endpoints;
 
 namespace Oriva.Realtime.Hub;
 

@@ -3,8 +3,10 @@ using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.SignalR;
 using Oriva.Realtime.Core;
 using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.Notifications;
 using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Core.Sessions;
+using Oriva.Realtime.Core.Storage;
 using Oriva.Realtime.Hub.Authentication;
 using Oriva.Realtime.Hub.Connections;
 
@@ -12,7 +14,7 @@ namespace Oriva.Realtime.Hub;
 
 /// <summary>The hub at <c>/hubs/realtime</c>. Each connection has one session, which pushes on its own; the methods only steer it.</summary>
 [Authorize]
-public sealed class RealtimeHub(EventPublisher publisher, AccessPolicy access, TokenCheck checkToken, TimeProvider time) : Hub<IRealtimeClient>
+public sealed class RealtimeHub(EventPublisher publisher, Inbox inbox, AccessPolicy access, TokenCheck checkToken, TimeProvider time) : Hub<IRealtimeClient>
 {
     private ConnectionSession Connection => ConnectionSession.Of(Context);
 
@@ -72,6 +74,15 @@ public sealed class RealtimeHub(EventPublisher publisher, AccessPolicy access, T
             checkedRequest.App, checkedRequest.Topic, checkedRequest.UserId, Caller.Sub, checkedRequest.Name, checkedRequest.Data, time.GetUtcNow()));
     }
 
+    /// <summary>Marks some of the user's notifications, all of one app: <c>seen</c>, <c>read</c>, <c>unread</c>, <c>archived</c>, <c>unarchived</c>.</summary>
+    public async Task<InboxCounts> MarkNotifications(MarkRequest? request)
+    {
+        if (!Enum.TryParse<InboxMark>(request?.State, ignoreCase: true, out var mark) || !Enum.IsDefined(mark) || int.TryParse(request.State, out _))
+            throw ToException(Fault.Invalid("/state", "Must be one of seen, read, unread, archived, unarchived."));
+        var ids = (request.Ids ?? []).Select(id => Guid.TryParse(id, out var parsed) ? parsed : Guid.Empty).ToList();
+        return Unwrap(await inbox.MarkAsync(Caller, ids, mark, Context.ConnectionAborted)).Counts;
+    }
+
     private static T Unwrap<T>(Outcome<T> outcome) => outcome.Fault is { } fault ? throw ToException(fault) : outcome.Value!;
 
     /// <summary>The contract's form: the code, a colon, and what a developer needs to mend it.</summary>
@@ -82,3 +93,6 @@ public sealed class RealtimeHub(EventPublisher publisher, AccessPolicy access, T
         return new HubException($"{fault.Code}: {fault.Message}{errors}{ids}");
     }
 }
+
+/// <param name="State">What to mark them as.</param>
+public sealed record MarkRequest(IReadOnlyList<string>? Ids, string? State);

@@ -45,6 +45,10 @@ public sealed class AccessPolicy
 
     public bool MayFollow(Caller caller, string app, string topic) => FollowedTopics(caller, app).Any(pattern => pattern.Matches(topic));
 
+    /// <summary>Whether membership alone does not give access to the topic.</summary>
+    public bool NeedsClaim(string app, string topic) =>
+        _registry.Find(app)?.Manifest.Topics.FirstOrDefault(declared => declared.Pattern.Matches(topic))?.NeedsClaim ?? true;
+
     /// <summary>What a user sees of an app: its own events, everyone's, and the topics that it may follow.</summary>
     public ReadScope ScopeOfUser(Caller caller, string app) =>
         new(caller.Sub, [app], [.. FollowedTopics(caller, app).Select(pattern => $"{app}/{pattern}")], Whole: false);

@@ -16,7 +16,8 @@ public sealed class RealtimeMetrics : IDisposable
 
     private readonly Meter _meter;
     private readonly Counter<long> _published, _refused, _queueRefused, _rowsRefused, _copiesSkipped, _pushed, _resets, _signalsDropped;
-    private readonly Histogram<double> _publishDuration, _appendDuration, _pushLatency;
+    private readonly Counter<long> _routingFailed, _notified, _templatesFailed, _attempts, _held;
+    private readonly Histogram<double> _publishDuration, _appendDuration, _pushLatency, _routingLatency, _attemptDuration;
     private readonly Histogram<int> _appendRows;
     private readonly UpDownCounter<int> _sessions, _subscriptions;
 
@@ -35,6 +36,13 @@ public sealed class RealtimeMetrics : IDisposable
         _pushLatency = _meter.CreateHistogram("oriva.push.latency", "s", "From recorded to handed to a connection; replayed events are not counted.", null, s_latencyBuckets);
         _resets = _meter.CreateCounter<long>("oriva.session.resets", "{reset}", "Subscriptions whose position could not be honoured, by reason.");
         _signalsDropped = _meter.CreateCounter<long>("oriva.signals.dropped", "{signal}", "Signals dropped because a reader did not keep up.");
+        _routingLatency = _meter.CreateHistogram("oriva.routing.latency", "s", "From an event recorded to all its notifications stored.", null, s_latencyBuckets);
+        _routingFailed = _meter.CreateCounter<long>("oriva.routing.failed", "{event}", "Attempts to route an event that failed, by app.");
+        _notified = _meter.CreateCounter<long>("oriva.notifications", "{notification}", "Notifications stored, by app.");
+        _templatesFailed = _meter.CreateCounter<long>("oriva.notifications.template_errors", "{notification}", "Texts that a template could not make, by app; plain text took their place.");
+        _attempts = _meter.CreateCounter<long>("oriva.delivery.attempts", "{attempt}", "Attempts to deliver, by channel and outcome.");
+        _attemptDuration = _meter.CreateHistogram("oriva.delivery.duration", "s", "One attempt, by channel.", null, s_latencyBuckets);
+        _held = _meter.CreateCounter<long>("oriva.delivery.held", "{delivery}", "Deliveries given back because their destination's circuit is open, by channel.");
         _sessions = _meter.CreateUpDownCounter<int>("oriva.sessions", "{session}", "Open sessions, by output.");
         _subscriptions = _meter.CreateUpDownCounter<int>("oriva.subscriptions", "{subscription}", "Live subscriptions.");
     }
@@ -66,6 +74,22 @@ public sealed class RealtimeMetrics : IDisposable
     public void Reset(string reason) => _resets.Add(1, Tag("reason", reason));
 
     public void SignalDropped() => _signalsDropped.Add(1);
+
+    public void Routed(string app, TimeSpan latency) => _routingLatency.Record(latency.TotalSeconds, Tag("app", app));
+
+    public void RoutingFailed(string app) => _routingFailed.Add(1, Tag("app", app));
+
+    public void Notified(string app, int notifications) => _notified.Add(notifications, Tag("app", app));
+
+    public void TemplateFailed(string app) => _templatesFailed.Add(1, Tag("app", app));
+
+    public void DeliveryAttempted(string channel, string outcome, TimeSpan duration)
+    {
+        _attempts.Add(1, Tag("channel", channel), Tag("outcome", outcome));
+        _attemptDuration.Record(duration.TotalSeconds, Tag("channel", channel));
+    }
+
+    public void DeliveryHeld(string channel) => _held.Add(1, Tag("channel", channel));
 
     public void SessionsChanged(int by, string output) => _sessions.Add(by, Tag("output", output));
 

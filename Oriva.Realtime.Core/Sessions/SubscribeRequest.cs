@@ -16,6 +16,7 @@ public sealed record InterestRequest(IReadOnlyList<string>? Types = null, string
 /// <param name="Op">One of <c>eq ne gt gte lt lte in contains exists</c>.</param>
 public sealed record FilterRequest(string Path, string Op)
 {
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public System.Text.Json.JsonElement Value { get; init; }
 }
 

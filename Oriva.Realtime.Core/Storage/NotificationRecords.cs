@@ -12,7 +12,7 @@ internal sealed record RoutingWork(
 }
 
 /// <summary>How far a queued event has come in a chunk.</summary>
-internal sealed record RoutingProgress(Guid Id, bool IsDone, string? ResumeRule = null, string? ResumeUser = null);
+internal sealed record RoutingProgress(RoutingWork Work, bool IsDone, string? ResumeRule = null, string? ResumeUser = null);
 
 /// <param name="Held">Events that were still this router's; of the others nothing was written.</param>
 /// <param name="Added">Notifications that were not there before.</param>
@@ -131,7 +131,9 @@ public sealed record DeliveryWork(Guid Id, Guid LockId, Guid NotificationId, str
 
 /// <param name="Status">Of the delivery after it.</param>
 /// <param name="Outcome">Of the attempt alone: <c>sent</c>, <c>delivered</c>, <c>failed</c> or <c>refused</c>.</param>
-internal sealed record DeliveryAttempt(DateTimeOffset StartedAt, DateTimeOffset EndedAt, string Status, string Outcome, string? Error, DateTimeOffset? NextAttemptAt);
+/// <param name="IsSpent">It counts; false for one that only asked whether the destination is back.</param>
+internal sealed record DeliveryAttempt(
+    DateTimeOffset StartedAt, DateTimeOffset EndedAt, string Status, string Outcome, string? Error, DateTimeOffset? NextAttemptAt, bool IsSpent = true);
 
 /// <summary>The channels that a manifest may name.</summary>
 public static class ChannelNames

@@ -25,30 +25,31 @@ internal abstract class NotificationStore(NotificationStatements sql)
 
     /// <summary>Queued events that are due and nobody's, each app's oldest first, with what the log has of them.</summary>
     /// <param name="perApp">Of one app at most, so that one app's heap delays only that app.</param>
-    public Task<List<RoutingWork>> ClaimRoutingAsync(int limit, int perApp, TimeSpan lease, DateTimeOffset now) => WithConnectionAsync(async connection =>
+    /// <param name="exceptOf">Apps of which there is enough to do already.</param>
+    public Task<List<RoutingWork>> ClaimRoutingAsync(int perApp, IReadOnlyCollection<string> exceptOf, TimeSpan lease, DateTimeOffset now) => WithConnectionAsync(async connection =>
     {
         var lockId = Guid.CreateVersion7(now);
         return await connection.QueryAsync(
             sql.ClaimRouting,
-            [("limit", limit), ("per_app", perApp), ("lease", Span(lease)), ("lock", Id(lockId)), ("now", Time(now))],
+            [("per_app", perApp), ("except", JsonSerializer.Serialize(exceptOf, s_json)), ("lease", Span(lease)), ("lock", Id(lockId)), ("now", Time(now))],
             row => ReadWork(row, lockId));
     });
 
     /// <summary>Writes what a chunk of routing has found, in one transaction: notifications that are new, their deliveries, counts and log entries, and how far each event has come.</summary>
     /// <param name="announce">The log entry of a notification, with its user's counts after it.</param>
     public Task<RoutedChunk> RouteAsync(
-        Guid lockId, IReadOnlyList<RoutingProgress> progress, IReadOnlyList<NewNotification> notifications, TimeSpan lease, DateTimeOffset now,
+        IReadOnlyList<RoutingProgress> progress, IReadOnlyList<NewNotification> notifications, TimeSpan lease, DateTimeOffset now,
         Func<NewNotification, InboxCounts, OutboxRow?> announce) => InTransactionAsync(async connection =>
     {
-        var ids = JsonSerializer.Serialize(progress.Select(work => JsonId(work.Id)), s_json);
-        var held = (await connection.QueryAsync(sql.HoldRouting, [("ids", ids), ("lock", Id(lockId))], row => ReadId(row, 0))).ToHashSet();
+        var claims = JsonSerializer.Serialize(progress.Select(step => new { Id = JsonId(step.Work.Id), LockId = JsonId(step.Work.LockId) }), s_json);
+        var held = (await connection.QueryAsync(sql.HoldRouting, [("claims", claims)], row => ReadId(row, 0))).ToHashSet();
         var added = await AddAsync(connection, [.. notifications.Where(notification => held.Contains(notification.WorkId))], now, announce);
-        var moved = progress.Where(work => held.Contains(work.Id)).ToLookup(work => work.IsDone);
+        var moved = progress.Where(step => held.Contains(step.Work.Id)).ToLookup(step => step.IsDone);
         if (moved[true].Any())
-            await connection.ExecuteAsync(sql.FinishRouting, [("ids", JsonSerializer.Serialize(moved[true].Select(work => JsonId(work.Id)), s_json))]);
+            await connection.ExecuteAsync(sql.FinishRouting, [("ids", JsonSerializer.Serialize(moved[true].Select(step => JsonId(step.Work.Id)), s_json))]);
         if (moved[false].Any())
         {
-            var rest = JsonSerializer.Serialize(moved[false].Select(work => new { Id = JsonId(work.Id), work.ResumeRule, work.ResumeUser }), s_json);
+            var rest = JsonSerializer.Serialize(moved[false].Select(step => new { Id = JsonId(step.Work.Id), step.ResumeRule, step.ResumeUser }), s_json);
             await connection.ExecuteAsync(sql.MoveRouting, [("works", rest), ("lease", Span(lease))]);
         }
 
@@ -117,7 +118,7 @@ internal abstract class NotificationStore(NotificationStatements sql)
         var moved = await connection.ExecuteAsync(
             sql.FinishDelivery,
             [
-                ("id", Id(work.Id)), ("lock", Id(work.LockId)), ("status", attempt.Status), ("attempts", work.Attempts + 1), ("next", next is null ? null : Time(next.Value)),
+                ("id", Id(work.Id)), ("lock", Id(work.LockId)), ("status", attempt.Status), ("attempts", work.Attempts + (attempt.IsSpent ? 1 : 0)), ("next", next is null ? null : Time(next.Value)),
                 ("error", attempt.Error), ("now", Time(attempt.EndedAt)), ("sent", attempt.Status is DeliveryStatus.Sent or DeliveryStatus.Delivered),
                 ("delivered", attempt.Status == DeliveryStatus.Delivered), ("dead", attempt.Status == DeliveryStatus.Dead),
             ]);

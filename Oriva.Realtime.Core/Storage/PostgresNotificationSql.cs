@@ -12,8 +12,8 @@ internal static class PostgresNotificationSql
                     SELECT q.id FROM realtime.routing_queue q
                     WHERE q.app = a.id AND q.failed_at IS NULL AND q.due_at <= @now AND (q.leased_until IS NULL OR q.leased_until < now())
                     ORDER BY q.due_at LIMIT @per_app FOR UPDATE SKIP LOCKED) due
-                WHERE NOT EXISTS (SELECT FROM realtime.pauses p WHERE (p.app IS NULL OR p.app = a.id) AND p.rule IS NULL AND p.channel IS NULL)
-                LIMIT @limit
+                WHERE a.id NOT IN (SELECT value FROM json_array_elements_text(@except::json))
+                  AND NOT EXISTS (SELECT FROM realtime.pauses p WHERE (p.app IS NULL OR p.app = a.id) AND p.rule IS NULL AND p.channel IS NULL)
             ), claimed AS (
                 UPDATE realtime.routing_queue q SET leased_until = now() + @lease, lock_id = @lock FROM due WHERE q.id = due.id RETURNING q.*
             )
@@ -25,7 +25,7 @@ internal static class PostgresNotificationSql
 
         HoldRouting = """
             SELECT id FROM realtime.routing_queue
-            WHERE id IN (SELECT value::uuid FROM json_array_elements_text(@ids::json)) AND lock_id = @lock
+            WHERE (id, lock_id) IN (SELECT id, lock_id FROM json_to_recordset(@claims::json) AS c(id uuid, lock_id uuid))
             ORDER BY id FOR UPDATE
             """,
 

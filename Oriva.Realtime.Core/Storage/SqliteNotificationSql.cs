@@ -7,27 +7,27 @@ internal static class SqliteNotificationSql
     {
         // No event is read here: RETURNING knows one table. The subqueries stand in for a join.
         ClaimRouting = """
-            UPDATE routing_queue AS q SET leased_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + @lease, lock_id = @lock
+            UPDATE routing_queue SET leased_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + @lease, lock_id = @lock
             WHERE id IN (
                 SELECT due.id FROM apps a JOIN routing_queue due ON due.rowid IN (
                     SELECT o.rowid FROM routing_queue o
                     WHERE o.app = a.id AND o.failed_at IS NULL AND o.due_at <= @now AND (o.leased_until IS NULL OR o.leased_until < unixepoch('subsec') * 1000000)
                     ORDER BY o.due_at LIMIT @per_app)
-                WHERE NOT EXISTS (SELECT 1 FROM pauses p WHERE (p.app IS NULL OR p.app = a.id) AND p.rule IS NULL AND p.channel IS NULL)
-                LIMIT @limit)
+                WHERE a.id NOT IN (SELECT value FROM json_each(@except))
+                  AND NOT EXISTS (SELECT 1 FROM pauses p WHERE (p.app IS NULL OR p.app = a.id) AND p.rule IS NULL AND p.channel IS NULL))
             RETURNING id, app, source, event_id, manifest_version, attempts, resume_rule, resume_user,
-                (SELECT type FROM events e WHERE e.stream = q.stream AND e.position = q.position),
-                (SELECT data FROM events e WHERE e.stream = q.stream AND e.position = q.position),
-                (SELECT user_id FROM events e WHERE e.stream = q.stream AND e.position = q.position),
-                (SELECT topic FROM events e WHERE e.stream = q.stream AND e.position = q.position),
-                (SELECT actor FROM events e WHERE e.stream = q.stream AND e.position = q.position),
-                (SELECT time FROM events e WHERE e.stream = q.stream AND e.position = q.position),
+                (SELECT type FROM events e WHERE e.stream = routing_queue.stream AND e.position = routing_queue.position),
+                (SELECT data FROM events e WHERE e.stream = routing_queue.stream AND e.position = routing_queue.position),
+                (SELECT user_id FROM events e WHERE e.stream = routing_queue.stream AND e.position = routing_queue.position),
+                (SELECT topic FROM events e WHERE e.stream = routing_queue.stream AND e.position = routing_queue.position),
+                (SELECT actor FROM events e WHERE e.stream = routing_queue.stream AND e.position = routing_queue.position),
+                (SELECT time FROM events e WHERE e.stream = routing_queue.stream AND e.position = routing_queue.position),
                 recorded_at,
-                (SELECT metadata FROM events e WHERE e.stream = q.stream AND e.position = q.position),
+                (SELECT metadata FROM events e WHERE e.stream = routing_queue.stream AND e.position = routing_queue.position),
                 stream, position
             """,
 
-        HoldRouting = "SELECT id FROM routing_queue WHERE id IN (SELECT value FROM json_each(@ids)) AND lock_id = @lock",
+        HoldRouting = "SELECT id FROM routing_queue WHERE (id, lock_id) IN (SELECT value ->> 'id', value ->> 'lock_id' FROM json_each(@claims))",
 
         FinishRouting = "DELETE FROM routing_queue WHERE id IN (SELECT value FROM json_each(@ids))",
 
@@ -106,7 +106,7 @@ internal static class SqliteNotificationSql
         SetCounts = "UPDATE inbox_counts SET total = @total, unread = @unread, unseen = @unseen, rev = @rev WHERE app = @app AND user_id = @user",
 
         ClaimDeliveries = """
-            UPDATE notification_delivery AS d SET leased_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + @lease, lock_id = @lock
+            UPDATE notification_delivery SET leased_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + @lease, lock_id = @lock
             WHERE id IN (
                 SELECT due.id FROM apps a JOIN notification_delivery due ON due.rowid IN (
                     SELECT o.rowid FROM notification_delivery o
@@ -117,17 +117,17 @@ internal static class SqliteNotificationSql
                     ORDER BY o.next_attempt_at LIMIT @per_app)
                 LIMIT @limit)
             RETURNING id, notification_id, app, user_id, rule, channel, attempts,
-                (SELECT type FROM notifications n WHERE n.id = d.notification_id),
-                (SELECT title FROM notifications n WHERE n.id = d.notification_id),
-                (SELECT body FROM notifications n WHERE n.id = d.notification_id),
-                (SELECT link FROM notifications n WHERE n.id = d.notification_id),
-                (SELECT image FROM notifications n WHERE n.id = d.notification_id),
-                (SELECT actions FROM notifications n WHERE n.id = d.notification_id),
-                (SELECT data FROM notifications n WHERE n.id = d.notification_id),
-                (SELECT created_at FROM notifications n WHERE n.id = d.notification_id),
-                (SELECT email FROM app_users u WHERE u.app = d.app AND u.user_id = d.user_id),
-                (SELECT locale FROM app_users u WHERE u.app = d.app AND u.user_id = d.user_id),
-                (SELECT time_zone FROM app_users u WHERE u.app = d.app AND u.user_id = d.user_id)
+                (SELECT type FROM notifications n WHERE n.id = notification_delivery.notification_id),
+                (SELECT title FROM notifications n WHERE n.id = notification_delivery.notification_id),
+                (SELECT body FROM notifications n WHERE n.id = notification_delivery.notification_id),
+                (SELECT link FROM notifications n WHERE n.id = notification_delivery.notification_id),
+                (SELECT image FROM notifications n WHERE n.id = notification_delivery.notification_id),
+                (SELECT actions FROM notifications n WHERE n.id = notification_delivery.notification_id),
+                (SELECT data FROM notifications n WHERE n.id = notification_delivery.notification_id),
+                (SELECT created_at FROM notifications n WHERE n.id = notification_delivery.notification_id),
+                (SELECT email FROM app_users u WHERE u.app = notification_delivery.app AND u.user_id = notification_delivery.user_id),
+                (SELECT locale FROM app_users u WHERE u.app = notification_delivery.app AND u.user_id = notification_delivery.user_id),
+                (SELECT time_zone FROM app_users u WHERE u.app = notification_delivery.app AND u.user_id = notification_delivery.user_id)
             """,
 
         FinishDelivery = """

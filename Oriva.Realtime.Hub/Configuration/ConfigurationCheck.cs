@@ -2,6 +2,7 @@ using System.Text;
 using Npgsql;
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.EventLog;
+using Oriva.Realtime.Core.Notifications;
 using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Core.Storage;
@@ -20,6 +21,7 @@ internal static class ConfigurationCheck
         ("Limits", [typeof(PublishingOptions), typeof(SessionLimits)]),
         ("EventLog", [typeof(EventLogOptions)]),
         ("Retention", [typeof(RetentionOptions)]),
+        ("Delivery", [typeof(DeliveryOptions)]),
         ("Apps", [typeof(AppsOptions)]),
     ];
 
@@ -27,6 +29,9 @@ internal static class ConfigurationCheck
     {
         ["Retention:Days"] = (1, 3_650),
         ["Limits:PublishesPerSecond"] = (0, int.MaxValue),
+        ["Delivery:JitterPercent"] = (0, 100),
+        ["Delivery:Concurrency"] = (1, 1_000),
+        ["Delivery:CircuitFailures"] = (2, int.MaxValue),
     };
 
     // Its key is ConnectionStrings:Postgres.
@@ -47,6 +52,7 @@ internal static class ConfigurationCheck
             SettingsShape.Check(configuration.GetSection(section), options, s_ranges, s_hidden, faults);
         CheckStorage(configuration, environment, faults);
         CheckAuth(configuration, environment, faults);
+        CheckDelivery(configuration, faults);
         if (configuration[Observability.Metrics.PortKey] is { } port && !(int.TryParse(port, out var number) && number is > 0 and <= 65_535))
             faults.Add($"{Observability.Metrics.PortKey} must be a port, 1 to 65535.");
         if (configuration["Apps:ManifestFolder"] is { Length: > 0 } folder && !Directory.Exists(Path.GetFullPath(folder, environment.ContentRootPath)))
@@ -78,6 +84,13 @@ internal static class ConfigurationCheck
             faults.Add("Storage:SqlitePath must not be empty.");
         if (!string.IsNullOrEmpty(postgres) && !IsConnectionString(postgres))
             faults.Add("ConnectionStrings:Postgres must be of the form Host=…;Port=5432;Database=…;Username=…;Password=….");
+    }
+
+    private static void CheckDelivery(IConfiguration configuration, List<string> faults)
+    {
+        var delays = configuration.GetSection("Delivery:Channels").GetChildren().Append(configuration.GetSection("Delivery:RetryDelays"));
+        foreach (var setting in delays.Where(setting => setting.Value is not null && !DeliveryOptions.AreDelays(setting.Value)))
+            faults.Add($"{setting.Path} must be seconds joined by commas, such as 1,2,4,8,16, each above 0 and up to 86400, not '{setting.Value}'.");
     }
 
     private static void CheckAuth(IConfiguration configuration, IHostEnvironment environment, List<string> faults)

@@ -1,5 +1,6 @@
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.EventLog;
+using Oriva.Realtime.Core.Notifications;
 using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Core.Storage;
@@ -22,6 +23,7 @@ internal static class RealtimeOptionsSetup
         services.AddOptions<PublishingOptions>().BindConfiguration("Limits");
         services.AddOptions<SessionLimits>().BindConfiguration("Limits");
         services.AddOptions<EventLogOptions>().BindConfiguration("EventLog");
+        services.AddOptions<DeliveryOptions>().BindConfiguration("Delivery");
         services.AddOptions<RetentionOptions>().BindConfiguration("Retention");
         services.AddOptions<StorageOptions>().Configure<IConfiguration, IHostEnvironment>(Bind);
         services.AddOptions<AppsOptions>().Configure<IConfiguration, IHostEnvironment>(Bind);

@@ -3,7 +3,7 @@ using System.Text.Json;
 using MessagePack;
 using MessagePack.Formatters;
 using MessagePack.Resolvers;
-using Oriva.Realtime.Hub.Endpoints;
+using Oriva.Realtime.Core;
 
 namespace Oriva.Realtime.Hub.Connections;
 

@@ -1,3 +1,4 @@
+using Oriva.Realtime.Core;
 using Oriva.Realtime.Hub.Authentication;
 using Oriva.Realtime.Hub.Configuration;
 using Scalar.AspNetCore;
@@ -44,7 +45,8 @@ internal static class ApiBuilderExtensions
         api.MapGroup("").WithTags("Events").MapEventGroup();
         api.MapGroup("").WithTags("Apps").MapApps();
         api.MapGroup("").WithTags("Users").MapUsers();
-        api.MapGroup("").WithTags("Admin").RequireAuthorization(Policies.Admin).MapApiKeys();
+        api.MapGroup("").WithTags("Notifications").MapNotifications();
+        api.MapGroup("").WithTags("Admin").RequireAuthorization(Policies.Admin).MapAdmin();
         if (app.Environment.IsDevelopment())
             app.MapDevelopmentTokens();
         app.MapOpenApi().AllowAnonymous();
@@ -52,6 +54,12 @@ internal static class ApiBuilderExtensions
             // Nothing on the page leaves the machine.
             .WithTitle("Oriva.Realtime").HideDeveloperTools().DisableAgent().DisableMcp().DisableTelemetry().DisableDefaultFonts()).AllowAnonymous();
         app.MapGet("/", () => TypedResults.Redirect("/scalar")).ExcludeFromDescription().AllowAnonymous();
+    }
+
+    private static void MapAdmin(this RouteGroupBuilder admin)
+    {
+        admin.MapApiKeys();
+        admin.MapDeliveries();
     }
 
     private static void MapEventGroup(this RouteGroupBuilder events)

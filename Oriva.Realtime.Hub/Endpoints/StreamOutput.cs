@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Collections.Immutable;
 using System.Text;
 using System.Text.Json;
+using Oriva.Realtime.Core;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Sessions;
 

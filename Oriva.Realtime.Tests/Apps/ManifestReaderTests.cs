@@ -257,7 +257,7 @@ public sealed class ManifestReaderTests
     [InlineData("""[{"name":"n","on":"user.created","title":"T","locales":{"de":"Titel"}}]""", "/notifications/0/locales/de: must be an object")]
     [InlineData("""[{"name":"n","on":"user.created","title":"T","locales":{"de":{"title":1}}}]""", "/notifications/0/locales/de/title: must be a text")]
     [InlineData("""[{"name":"n","on":"user.created","title":"T","locales":{"d/e~":{"link":"x"}}}]""", "/notifications/0/locales/d~1e~0/link: is not a known property; known are title, body")]
-    [InlineData("""[{"name":"n","on":"user.created","title":"T","sound":"ping"}]""", "/notifications/0/sound: is not a known property; known are name, on, title, body, link, channels, to, required, unlessAckedWithin, locales")]
+    [InlineData("""[{"name":"n","on":"user.created","title":"T","sound":"ping"}]""", "/notifications/0/sound: is not a known property; known are name, on, title, body, link, image, actions, channels, to, required, unlessAckedWithin, locales")]
     [InlineData("""[{"name":"n","on":"user.created","title":"T"},{"name":"n","on":"user.updated","title":"T"}]""", "/notifications/1/name: 'n' names another rule already")]
     public void Rule_WithAFault_IsRefusedWithItsPointer(string rules, string fault) => FaultsWith("notifications", rules).ShouldBe([fault]);
 

@@ -21,6 +21,7 @@ public sealed class FeatureDependencyTests
         ["EventLog"] = ["Apps", "Storage", "Diagnostics", "Feed", "Publishing"],
         ["Feed"] = ["EventLog", "Storage", "Diagnostics"],
         ["Sessions"] = ["Apps", "EventLog", "Storage", "Diagnostics", "Feed", "Publishing"],
+        ["Notifications"] = ["Apps", "EventLog", "Storage", "Diagnostics", "Publishing", "Sessions"],
         ["Storage"] = ["Apps", "EventLog", "Diagnostics"],
         ["Diagnostics"] = ["Apps", "EventLog", "Storage"],
     };

@@ -1,4 +1,5 @@
 using CsCheck;
+using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Storage;
 
@@ -117,6 +118,7 @@ public sealed class AppendPlanTests
                         return made;
                     })]))],
                     known,
+                    s_noInterest,
                     TestEvents.Noon);
 
                 group.Streams.Select(stream => stream.Stream.Text).ShouldBe(
@@ -136,6 +138,10 @@ public sealed class AppendPlanTests
             },
             iter: 1_000);
     }
+
+    /// <summary>Of apps that nobody knows: nothing of theirs concerns notifications.</summary>
+    private static readonly NotificationInterest s_noInterest =
+        new(new AppRegistry(null!, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<AppRegistry>.Instance), null!);
 
     private static AppendGroup Build(List<AppendRequest> requests) => AppendPlan.Build(requests, s_nothing, s_noInterest, TestEvents.Noon);
 

@@ -7,6 +7,7 @@ using Oriva.Realtime.Core;
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Feed;
+using Oriva.Realtime.Core.Notifications;
 using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Core.Storage;
@@ -31,6 +32,10 @@ internal sealed record LogHostSettings
     public Action<RetentionOptions>? Retention { get; init; }
 
     public Action<PublishingOptions>? Publishing { get; init; }
+
+    public Action<DeliveryOptions>? Delivery { get; init; }
+
+    public IReadOnlyList<INotificationChannel> Channels { get; init; } = [];
 }
 
 /// <summary>A node without the ways to reach it: all of <c>AddRealtimeCore</c>, running over a test's store. Several on one PostgreSQL are several nodes.</summary>
@@ -121,6 +126,9 @@ internal sealed class LogHost : IAsyncDisposable
         builder.Services.Configure<EventLogOptions>(eventLog => settings.EventLog?.Invoke(eventLog));
         builder.Services.Configure<RetentionOptions>(retention => settings.Retention?.Invoke(retention));
         builder.Services.Configure<PublishingOptions>(publishing => settings.Publishing?.Invoke(publishing));
+        builder.Services.Configure<DeliveryOptions>(delivery => settings.Delivery?.Invoke(delivery));
+        foreach (var channel in settings.Channels)
+            builder.Services.AddSingleton(channel);
         builder.Services.Configure<AppsOptions>(apps => apps.ManifestFolder = settings.ManifestFolder);
         builder.Services.AddRealtimeCore();
 

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Options;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Hub.Connections;
-using Oriva.Realtime.Hub.Endpoints;
+using Oriva.Realtime.Core;
 
 namespace Oriva.Realtime.Microbenchmarks;
 

@@ -1,10 +1,10 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
-namespace Oriva.Realtime.Hub.Endpoints;
+namespace Oriva.Realtime.Core;
 
-/// <summary>JSON as the contract has it, on HTTP and on the hub: camelCase, times in UTC.</summary>
-internal static class WireJson
+/// <summary>JSON as the contract has it, on HTTP, on the hub and in what the service publishes itself: camelCase, times in UTC.</summary>
+public static class WireJson
 {
     public static JsonSerializerOptions Options { get; } = Configure(new JsonSerializerOptions(JsonSerializerDefaults.Web));
 

@@ -1,0 +1,167 @@
+using System.Text.Json;
+using Microsoft.EntityFrameworkCore;
+using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.Publishing;
+using Oriva.Realtime.Core.Storage;
+
+namespace Oriva.Realtime.Core.Notifications;
+
+/// <param name="Id">Tells a repeat; made when absent.</param>
+/// <param name="Type">One of the app's event types, for filters and preferences.</param>
+/// <param name="Channels">Absent: the inbox and live.</param>
+public sealed record DirectNotificationRequest(
+    string? App, IReadOnlyList<string>? UserIds, string? Title, string? Body = null, string? Link = null, string? Image = null,
+    IReadOnlyList<DirectAction>? Actions = null, string? Type = null, IReadOnlyList<string>? Channels = null, string? Id = null)
+{
+    public JsonElement Data { get; init; }
+}
+
+public sealed record DirectAction(string? Title, string? Link);
+
+/// <param name="Notified">Users who have the notification from this call.</param>
+/// <param name="Skipped">Users who are no members of the app.</param>
+/// <param name="Duplicate">The same request was answered before, and nothing was made anew.</param>
+public sealed record DirectNotificationReceipt(string Id, int Notified, IReadOnlyList<string> Skipped, bool Duplicate);
+
+/// <summary>Notifications that a back end writes itself, without an event.</summary>
+public sealed class DirectNotifications
+{
+    public const int MostUsers = 1_000;
+    private const int MaxTitle = 200;
+    private const int MaxBody = 4_000;
+    private const int MaxLink = 2_000;
+    private const int MostActions = 3;
+
+    private readonly RealtimeDatabase _database;
+    private readonly NotificationStore _store;
+    private readonly NotificationEvents _events;
+    private readonly ChannelRegistry _channels;
+    private readonly DeliveryWorker _deliveries;
+    private readonly AccessPolicy _access;
+    private readonly AppRegistry _registry;
+    private readonly PublishingOptions _limits;
+    private readonly TimeProvider _time;
+
+    internal DirectNotifications(
+        RealtimeDatabase database, NotificationStore store, NotificationEvents events, ChannelRegistry channels, DeliveryWorker deliveries, AccessPolicy access,
+        AppRegistry registry, PublishingOptions limits, TimeProvider time)
+    {
+        _database = database;
+        _store = store;
+        _events = events;
+        _channels = channels;
+        _deliveries = deliveries;
+        _access = access;
+        _registry = registry;
+        _limits = limits;
+        _time = time;
+    }
+
+    /// <summary>All in one transaction. A repeat with the same id and content makes nothing; other content under a known id is refused.</summary>
+    public async Task<Outcome<DirectNotificationReceipt>> SendAsync(Caller caller, DirectNotificationRequest request, CancellationToken cancellationToken)
+    {
+        if (!caller.IsPublisher)
+            return new Fault(FaultCodes.UserForbidden, "Notifications are for publishers to send.");
+        if (await _access.EnterAsync(caller, request.App, cancellationToken) is { } refused)
+            return refused;
+        var faults = new FaultList();
+        Check(request, _registry.Find(request.App!)!.Manifest, faults);
+        if (!faults.IsEmpty)
+            return faults.ToFault();
+
+        var app = request.App!;
+        var wanted = request.UserIds!.Distinct(StringComparer.Ordinal).ToList();
+        List<string> members;
+        await using (var context = _database.ForService())
+            members = await context.AppUsers.AsNoTracking().Where(user => user.App == app && user.LeftAt == null && wanted.Contains(user.UserId)).Select(user => user.UserId).ToListAsync(cancellationToken);
+
+        var now = StoreTime.Truncate(_time.GetUtcNow());
+        var id = request.Id ?? Guid.CreateVersion7(now).ToString();
+        var notifications = members.ConvertAll(user => Build(request, id, user, now));
+        var added = await _store.AddRequestedAsync(
+            app, id, HashOf(request), notifications, now, (notification, counts) => _events.OfCreated(notification, counts, now));
+        if (added is null)
+            return new Fault(FaultCodes.IdReused, $"The id '{id}' was used before with other content.") { EventIds = [id] };
+        _events.Announce();
+        _deliveries.Announce();
+        return new DirectNotificationReceipt(id, added.Count, [.. wanted.Except(members, StringComparer.Ordinal)], Duplicate: added.Count == 0 && members.Count > 0);
+    }
+
+    private void Check(DirectNotificationRequest request, Manifest manifest, FaultList faults)
+    {
+        if (request.Id is not null && !Names.IsId(request.Id))
+            faults.Add(FaultCodes.Invalid, "/id", "An id is 1 to 128 printable characters without space or '/'.");
+        if (request.UserIds is not { Count: > 0 })
+            faults.Add(FaultCodes.Invalid, "/userIds", "Name one user at least.");
+        else if (request.UserIds.Count > MostUsers)
+            faults.Add(FaultCodes.TooLarge, "/userIds", $"At most {MostUsers} users in one request.");
+        foreach (var (i, _) in (request.UserIds ?? []).Take(MostUsers).Index().Where(user => !Names.IsId(user.Item)))
+            faults.Add(FaultCodes.Invalid, $"/userIds/{i}", "Is not a user id.");
+        CheckText(request.Title, "/title", MaxTitle, required: true, faults);
+        CheckText(request.Body, "/body", MaxBody, required: false, faults);
+        CheckLink(request.Link, "/link", required: false, faults);
+        CheckLink(request.Image, "/image", required: false, faults);
+        if (request.Actions?.Count > MostActions)
+            faults.Add(FaultCodes.TooLarge, "/actions", $"At most {MostActions} actions.");
+        foreach (var (i, action) in (request.Actions ?? []).Take(MostActions).Index())
+        {
+            CheckText(action.Title, $"/actions/{i}/title", MaxTitle, required: true, faults);
+            CheckLink(action.Link, $"/actions/{i}/link", required: true, faults);
+        }
+
+        if (request.Type is not null && !manifest.Declares(request.Type))
+            faults.Add(FaultCodes.UnknownType, "/type", $"'{manifest.App}' declares no type '{request.Type}', and it is not built in.");
+        foreach (var (i, channel) in (request.Channels ?? []).Index().Where(channel => !ChannelNames.All.Contains(channel.Item)))
+            faults.Add(FaultCodes.Invalid, $"/channels/{i}", "Must be one of " + string.Join(", ", ChannelNames.All) + ".");
+        if (request.Data.ValueKind is not (JsonValueKind.Undefined or JsonValueKind.Object))
+            faults.Add(FaultCodes.Invalid, "/data", "Must be a JSON object.");
+        else if (request.Data.ValueKind == JsonValueKind.Object && System.Text.Encoding.UTF8.GetByteCount(request.Data.GetRawText()) > _limits.PayloadBytes)
+            faults.Add(FaultCodes.TooLarge, "/data", $"At most {_limits.PayloadBytes} bytes.");
+        else if (request.Data.ValueKind == JsonValueKind.Object && JsonText.FindUnstorable(request.Data, "/data") is { } unstorable)
+            faults.Add(FaultCodes.Invalid, unstorable, "Texts must not contain \\u0000 or half of a surrogate pair.");
+    }
+
+    private static void CheckText(string? text, string pointer, int most, bool required, FaultList faults)
+    {
+        if (required && string.IsNullOrWhiteSpace(text))
+            faults.Add(FaultCodes.Invalid, pointer, "Required.");
+        else if (text?.Length > most)
+            faults.Add(FaultCodes.TooLarge, pointer, $"At most {most} characters.");
+        else if (text is not null && !JsonText.IsStorable(text))
+            faults.Add(FaultCodes.Invalid, pointer, "Texts must not contain \\u0000 or half of a surrogate pair.");
+    }
+
+    private static void CheckLink(string? link, string pointer, bool required, FaultList faults)
+    {
+        CheckText(link, pointer, MaxLink, required, faults);
+        if (!string.IsNullOrWhiteSpace(link) && !NotificationComposer.IsWebLink(link))
+            faults.Add(FaultCodes.Invalid, pointer, "Must be a path that begins with '/', or a web address.");
+    }
+
+    private NewNotification Build(DirectNotificationRequest request, string id, string user, DateTimeOffset now) => new()
+    {
+        Id = Guid.CreateVersion7(now),
+        App = request.App!,
+        UserId = user,
+        Type = request.Type,
+        Rule = "",
+        Source = "",
+        EventId = id,
+        Title = request.Title!,
+        Body = request.Body,
+        Link = request.Link,
+        Image = request.Image,
+        Actions = request.Actions is { Count: > 0 } actions ? JsonSerializer.Serialize(actions, WireJson.Options) : null,
+        Data = request.Data.ValueKind == JsonValueKind.Object ? JsonSerializer.Serialize(request.Data) : "{}",
+        Deliveries = [.. (request.Channels is { Count: > 0 } channels ? channels.Distinct(StringComparer.Ordinal) : [ChannelNames.InApp, ChannelNames.Websocket]).Select(_channels.ToDelivery)],
+    };
+
+    private static byte[] HashOf(DirectNotificationRequest request) =>
+        ContentHash.Of(request.Type ?? "", userId: null, topic: null, JsonSerializer.SerializeToElement(
+            new
+            {
+                request.UserIds, request.Title, request.Body, request.Link, request.Image, request.Actions, request.Channels,
+                Data = request.Data.ValueKind == JsonValueKind.Undefined ? null : (JsonElement?)request.Data,
+            },
+            WireJson.Options));
+}

@@ -1,0 +1,53 @@
+using Oriva.Realtime.Core.Storage;
+
+namespace Oriva.Realtime.Core.Notifications;
+
+/// <summary>
+/// A way to reach a user outside the service. One class and its registration make a channel: the queue, retries, circuits, dead letters and records are the
+/// same for all.
+/// </summary>
+/// <remarks>
+/// A delivery may be sent twice when a node dies between sending and recording; where the destination can tell a repeat, give it the delivery's id.
+/// </remarks>
+public interface INotificationChannel
+{
+    /// <summary>One of <see cref="ChannelNames"/>; <c>in_app</c> and <c>websocket</c> are the service's own.</summary>
+    string Name { get; }
+
+    /// <summary>What fails and recovers together, such as a server's name. Deliveries to one have one circuit.</summary>
+    string DestinationOf(DeliveryWork delivery);
+
+    /// <summary>Sends once. An exception counts as a failure that passes.</summary>
+    Task<ChannelResult> SendAsync(DeliveryWork delivery, CancellationToken cancellationToken);
+}
+
+/// <summary>What came of one attempt.</summary>
+public sealed record ChannelResult
+{
+    private ChannelResult()
+    {
+    }
+
+    internal bool IsSuccess => Error is null;
+
+    internal bool IsDelivered { get; private init; }
+
+    internal bool IsPermanent { get; private init; }
+
+    internal string? Error { get; private init; }
+
+    internal TimeSpan? RetryAfter { get; private init; }
+
+    /// <summary>The destination took it; whether the user has it, is not known.</summary>
+    public static ChannelResult Sent { get; } = new();
+
+    /// <summary>The user has it.</summary>
+    public static ChannelResult Delivered { get; } = new() { IsDelivered = true };
+
+    /// <summary>It may work later.</summary>
+    /// <param name="retryAfter">As the destination asked; not earlier is it tried again.</param>
+    public static ChannelResult Failed(string error, TimeSpan? retryAfter = null) => new() { Error = error, RetryAfter = retryAfter };
+
+    /// <summary>It will never work: not retried.</summary>
+    public static ChannelResult Refused(string error) => new() { Error = error, IsPermanent = true };
+}

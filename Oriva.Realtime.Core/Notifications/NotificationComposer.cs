@@ -1,0 +1,67 @@
+using System.Text.Json;
+using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.Diagnostics;
+using Oriva.Realtime.Core.EventLog;
+
+namespace Oriva.Realtime.Core.Notifications;
+
+/// <summary>Title, body and the rest, as one recipient gets them.</summary>
+internal sealed record ComposedText(string Title, string? Body, string? Link, string? Image, string? Actions, string? TemplateError);
+
+/// <summary>Makes the text of a notification from its rule and event. It never fails: what a template cannot say is said plainly, and recorded.</summary>
+internal sealed class NotificationComposer(AppRegistry registry, RealtimeMetrics metrics, TimeProvider time)
+{
+    private const int MaxTitle = 200;
+
+    /// <param name="rule">Null: a subscription that no rule describes.</param>
+    public async ValueTask<ComposedText> ComposeAsync(App app, StoredEvent e, NotificationRule? rule, LocalizedText? text)
+    {
+        var plainTitle = TitleIn(app, e.Type) ?? TitleIn(registry.Find(e.Source), e.Type) ?? e.Type;
+        if (rule is null)
+            return new ComposedText(plainTitle, $"{e.Type} in {app.Name}", null, null, null, null);
+
+        var model = LiquidTemplate.ModelOf(e, app);
+        string? error = null;
+        var title = await RenderAsync("title", text!.Title!, oneLine: true);
+        var body = text.Body is null ? null : await RenderAsync("body", text.Body, oneLine: false);
+        var link = rule.Link is null ? null : CheckLink("link", await RenderAsync("link", rule.Link, oneLine: true));
+        var image = rule.Image is null ? null : CheckLink("image", await RenderAsync("image", rule.Image, oneLine: true));
+        var actions = new List<object>();
+        foreach (var action in rule.Actions)
+        {
+            var (actionTitle, actionLink) = (await RenderAsync("actions", action.Title, oneLine: true), CheckLink("actions", await RenderAsync("actions", action.Link, oneLine: true)));
+            if (actionTitle is { Length: > 0 } && actionLink is not null)
+                actions.Add(new { title = actionTitle, link = actionLink });
+        }
+
+        if (error is not null)
+            metrics.TemplateFailed(app.Id);
+        return new ComposedText(
+            Shorten(title is { Length: > 0 } ? title : plainTitle), body, link, image, actions.Count == 0 ? null : JsonSerializer.Serialize(actions, WireJson.Options), error);
+
+        async ValueTask<string?> RenderAsync(string what, LiquidTemplate template, bool oneLine)
+        {
+            var (rendered, fault) = await template.RenderAsync(model, time, oneLine);
+            if (fault is not null)
+                error ??= $"{what}: {fault}";
+            return rendered;
+        }
+
+        // Data decides what stands in a link: nothing but a path of the app or a web address goes out.
+        string? CheckLink(string what, string? rendered)
+        {
+            if (rendered is null or "" || IsWebLink(rendered))
+                return rendered is "" ? null : rendered;
+            error ??= $"{what}: is neither a path nor a web address";
+            return null;
+        }
+    }
+
+    public static bool IsWebLink(string link) =>
+        (link.StartsWith('/') && !link.StartsWith("//", StringComparison.Ordinal) && !link.StartsWith("/\\", StringComparison.Ordinal))
+        || (Uri.TryCreate(link, UriKind.Absolute, out var uri) && (uri.Scheme == Uri.UriSchemeHttps || uri.Scheme == Uri.UriSchemeHttp));
+
+    private static string? TitleIn(App? app, string type) => app?.Manifest.Events.GetValueOrDefault(type)?.Title is { Length: > 0 } title ? title : null;
+
+    private static string Shorten(string title) => title.Length <= MaxTitle ? title : title[..(char.IsHighSurrogate(title[MaxTitle - 2]) ? MaxTitle - 2 : MaxTitle - 1)] + "…";
+}

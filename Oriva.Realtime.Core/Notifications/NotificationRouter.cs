@@ -1,0 +1,230 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.Diagnostics;
+using Oriva.Realtime.Core.EventLog;
+using Oriva.Realtime.Core.Storage;
+
+namespace Oriva.Realtime.Core.Notifications;
+
+/// <summary>
+/// From event to notifications. Events that concern a rule or a durable subscription wait in a queue that the append itself filled; routers of all nodes
+/// take from it, find recipients and write what comes of it.
+/// </summary>
+/// <remarks>
+/// A chunk goes through these steps, and a crash after any of them loses and doubles nothing:
+/// <list type="number">
+/// <item>Claim: a lease by the database's clock, under a fresh lock id. A dead router's claims are taken over when they lapse.</item>
+/// <item>Find recipients, from where the event's last chunk ended, at most 500 over all events of the chunk.</item>
+/// <item>Compose their texts.</item>
+/// <item>In one transaction, and only for events that are still this router's: notifications, deliveries, counts, log entries, and how far each event has
+/// come. Crash before its commit: nothing of the chunk exists, and the next claim begins where this one did. After it: the next goes on behind it.</item>
+/// </list>
+/// Apps take turns by the chunk, and the events of an app by the chunk too, so that an event for everybody holds up neither.
+/// </remarks>
+internal sealed partial class NotificationRouter(
+    NotificationStore store, RecipientFinder finder, NotificationComposer composer, NotificationEvents events, ChannelRegistry channels, DeliveryWorker deliveries,
+    EventLogWriter writer, AppRegistry registry, RealtimeMetrics metrics, TimeProvider time, IOptions<DeliveryOptions> options, ILogger<NotificationRouter> logger)
+    : BackgroundService
+{
+    private const int ChunkRecipients = 500;
+
+    /// <summary>Each recipient's notification has the event's data: of large ones fewer go into a chunk.</summary>
+    private const int ChunkCharacters = 4 * 1024 * 1024;
+
+    /// <summary>Events of one app that are taken at once, and so how many share a transaction at most.</summary>
+    private const int ClaimPerApp = 100;
+
+    private static readonly TimeSpan s_outagePause = TimeSpan.FromSeconds(1);
+
+    private readonly Dictionary<string, Queue<RoutingWork>> _claimed = new(StringComparer.Ordinal);
+    private readonly Queue<string> _turns = new();
+
+    /// <summary>Routes what is due, until nothing is.</summary>
+    /// <returns>How many events it took.</returns>
+    public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
+    {
+        var taken = 0;
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            taken += await ClaimAsync(cancellationToken);
+            if (!_turns.TryDequeue(out var app))
+                return taken;
+            var works = _claimed[app];
+            if (works.Count == 0)
+            {
+                _claimed.Remove(app);
+                continue;
+            }
+
+            _turns.Enqueue(app);
+            await RouteChunkAsync(app, works, cancellationToken);
+        }
+
+        return taken;
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var answering = true;
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await RunOnceAsync(stoppingToken);
+                answering = true;
+                await writer.RoutingQueued.WaitAsync(options.Value.Poll, time, stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                // What was claimed is gone from memory, and due again when its lease has lapsed.
+                _claimed.Clear();
+                _turns.Clear();
+                if (!StoreOutage.Is(e))
+                    LogFailed(e);
+                else if (answering)
+                    LogUnavailable(e.Message);
+                answering = false;
+                await Task.Delay(s_outagePause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    /// <summary>Step 1, for apps of which nothing waits here.</summary>
+    private async Task<int> ClaimAsync(CancellationToken cancellationToken)
+    {
+        var works = await store.ClaimRoutingAsync(ClaimPerApp, [.. _claimed.Keys], options.Value.Lease, time.GetUtcNow());
+        if (works.Exists(work => registry.Find(work.App) is not { } app || app.Version < work.ManifestVersion))
+            await registry.RefreshAsync(cancellationToken);
+        foreach (var app in works.GroupBy(work => work.App, StringComparer.Ordinal))
+        {
+            _claimed[app.Key] = new Queue<RoutingWork>(app);
+            _turns.Enqueue(app.Key);
+        }
+
+        return works.Count;
+    }
+
+    private async Task RouteChunkAsync(string app, Queue<RoutingWork> works, CancellationToken cancellationToken)
+    {
+        var chunk = new List<RoutingWork>();
+        try
+        {
+            var (progress, notifications) = (new List<RoutingProgress>(), new List<NewNotification>());
+            while (notifications.Count < ChunkRecipients && works.TryDequeue(out var work))
+            {
+                chunk.Add(work);
+                var (step, made) = await PrepareAsync(app, work, ChunkRecipients - notifications.Count, cancellationToken);
+                progress.Add(step);
+                notifications.AddRange(made);
+            }
+
+            await WriteAsync(works, progress, notifications);
+        }
+        catch (Exception e) when (!StoreOutage.Is(e) && e is not OperationCanceledException)
+        {
+            await RouteOneByOneAsync(app, works, chunk, cancellationToken);
+        }
+    }
+
+    /// <summary>One of the chunk is at fault: alone, it fails alone.</summary>
+    private async Task RouteOneByOneAsync(string app, Queue<RoutingWork> works, List<RoutingWork> chunk, CancellationToken cancellationToken)
+    {
+        foreach (var work in chunk)
+        {
+            try
+            {
+                var (step, made) = await PrepareAsync(app, work, ChunkRecipients, cancellationToken);
+                await WriteAsync(works, [step], made);
+            }
+            catch (Exception e) when (!StoreOutage.Is(e) && e is not OperationCanceledException)
+            {
+                var delays = options.Value.DelaysOf("");
+                var now = time.GetUtcNow();
+                var due = work.Attempts < delays.Count ? now + delays[work.Attempts] : default(DateTimeOffset?);
+                LogRefused(e, work.App, work.Source, work.EventId, due is null ? "a dead letter" : "tried again");
+                metrics.RoutingFailed(work.App);
+                await store.FailRoutingAsync(work, e.Message, due, now);
+            }
+        }
+    }
+
+    /// <summary>Steps 2 and 3.</summary>
+    private async Task<(RoutingProgress Progress, List<NewNotification> Notifications)> PrepareAsync(
+        string appId, RoutingWork work, int room, CancellationToken cancellationToken)
+    {
+        var notifications = new List<NewNotification>();
+        if (work.Event is not { } e || registry.Find(appId) is not { } app)
+        {
+            LogGone(work.App, work.Source, work.EventId);
+            return (new RoutingProgress(work, IsDone: true), notifications);
+        }
+
+        var after = work.ResumeRule is null ? null : new RecipientPosition(work.ResumeRule, work.ResumeUser);
+        var page = await finder.FindAsync(app, e, after, Math.Clamp(ChunkCharacters / (e.Data.Length + 1_024), 1, room), cancellationToken);
+        var texts = new Dictionary<(NotificationRule?, LocalizedText?), ComposedText>();
+        var now = time.GetUtcNow();
+        foreach (var recipient in page.Recipients)
+        {
+            var variant = recipient.Rule?.TextFor(recipient.Locale);
+            if (!texts.TryGetValue((recipient.Rule, variant), out var text))
+                texts[(recipient.Rule, variant)] = text = await composer.ComposeAsync(app, e, recipient.Rule, variant);
+            notifications.Add(new NewNotification
+            {
+                Id = Guid.CreateVersion7(now),
+                WorkId = work.Id,
+                App = work.App,
+                UserId = recipient.UserId,
+                Type = e.Type,
+                Rule = recipient.Rule?.Name ?? "",
+                Source = work.Source,
+                EventId = work.EventId,
+                Title = text.Title,
+                Body = text.Body,
+                Link = text.Link,
+                Image = text.Image,
+                Actions = text.Actions,
+                Data = e.Data,
+                TemplateError = text.TemplateError,
+                Deliveries = [.. recipient.Channels.Select(channels.ToDelivery)],
+            });
+        }
+
+        return (page.Next is { } next ? new RoutingProgress(work, IsDone: false, next.Rule, next.User) : new RoutingProgress(work, IsDone: true), notifications);
+    }
+
+    /// <summary>Step 4.</summary>
+    private async Task WriteAsync(Queue<RoutingWork> works, List<RoutingProgress> progress, List<NewNotification> notifications)
+    {
+        var now = StoreTime.Truncate(time.GetUtcNow());
+        var written = await store.RouteAsync(progress, notifications, options.Value.Lease, now, (notification, counts) => events.OfCreated(notification, counts, now));
+        // Behind the app's other events.
+        foreach (var step in progress.Where(step => !step.IsDone && written.Held.Contains(step.Work.Id)))
+            works.Enqueue(step.Work with { ResumeRule = step.ResumeRule, ResumeUser = step.ResumeUser });
+        foreach (var step in progress.Where(step => step.IsDone && step.Work.Event is not null && written.Held.Contains(step.Work.Id)))
+            metrics.Routed(step.Work.App, now - step.Work.Event!.RecordedAt);
+        if (written.Added.Count == 0)
+            return;
+        metrics.Notified(written.Added[0].App, written.Added.Count);
+        events.Announce();
+        if (written.Added.Any(notification => notification.Deliveries.Any(delivery => delivery.IsQueued)))
+            deliveries.Announce();
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The routing queue cannot be read; notifications wait: {Reason}")]
+    private partial void LogUnavailable(string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Routing failed")]
+    private partial void LogFailed(Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Event {Source}/{EventId} cannot be routed in app {App}; it is {What}")]
+    private partial void LogRefused(Exception exception, string app, string source, string eventId, string what);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Event {Source}/{EventId} is no longer in the log, or app {App} has no manifest; nobody is notified of it")]
+    private partial void LogGone(string app, string source, string eventId);
+}

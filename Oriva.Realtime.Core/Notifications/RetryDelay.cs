@@ -1,0 +1,17 @@
+namespace Oriva.Realtime.Core.Notifications;
+
+/// <summary>How long to wait after a failed attempt.</summary>
+internal static class RetryDelay
+{
+    /// <param name="failures">So far, from 1.</param>
+    /// <param name="retryAfter">What the destination asked for, at least.</param>
+    /// <returns>Null: it has been tried often enough.</returns>
+    public static TimeSpan? After(int failures, IReadOnlyList<TimeSpan> delays, int jitterPercent, Random random, TimeSpan? retryAfter = null)
+    {
+        if (failures > delays.Count)
+            return null;
+        var factor = 1 + (jitterPercent / 100.0 * ((2 * random.NextDouble()) - 1));
+        var delay = delays[failures - 1] * factor;
+        return retryAfter > delay ? retryAfter : delay;
+    }
+}
