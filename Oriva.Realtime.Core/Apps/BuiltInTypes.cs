@@ -5,12 +5,16 @@ namespace Oriva.Realtime.Core.Apps;
 /// <summary>Event types that every app has without declaring them.</summary>
 public static class BuiltInTypes
 {
+    public const string NotificationCreated = "notification.created";
+    public const string NotificationRead = "notification.read";
+    public const string NotificationUpdated = "notification.updated";
+
     private static readonly FrozenSet<string> s_all = new[]
     {
         "user.created", "user.updated", "user.profile_changed",
         "session.started", "session.ended", "session.registered",
         "app.installed", "app.uninstalled", "app.updated",
-        "notification.created", "notification.read", "notification.updated",
+        NotificationCreated, NotificationRead, NotificationUpdated,
     }.ToFrozenSet(StringComparer.Ordinal);
 
     public static IReadOnlyCollection<string> All => s_all;

@@ -1,67 +1,83 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Options;
 using Oriva.Realtime.Core.Storage;
-using Polly;
-using Polly.CircuitBreaker;
 
 namespace Oriva.Realtime.Core.Notifications;
 
-/// <summary>A circuit for each destination of this node: after some failures in a row nothing is sent there for a while, then one delivery at a time until one gets through.</summary>
+/// <summary>
+/// A circuit breaker for each destination of this node (Nygard, "Release It!"): after some failures in a row nothing is sent there for a while, then one
+/// delivery at a time until one gets through.
+/// </summary>
 internal sealed class DestinationCircuits(TimeProvider time, IOptions<DeliveryOptions> options)
 {
-    /// <summary>Bounds the memory; web push alone has a destination for each browser vendor, e-mail one.</summary>
+    /// <summary>Bounds the memory; web push has a destination for each browser vendor, e-mail one.</summary>
     private const int MostDestinations = 10_000;
 
     private readonly ConcurrentDictionary<(string Channel, string Destination), Circuit> _circuits = new();
 
+    /// <summary>Sends, unless the destination's circuit is open. A failure that only showed that the destination is still away spends no attempt.</summary>
     public async ValueTask<CircuitResult> TrySendAsync(
         INotificationChannel channel, DeliveryWork delivery, Func<CancellationToken, ValueTask<ChannelResult>> send, CancellationToken cancellationToken)
     {
         if (_circuits.Count > MostDestinations)
             _circuits.Clear();
-        var circuit = _circuits.GetOrAdd((channel.Name, channel.DestinationOf(delivery)), static (_, circuits) => circuits.Build(), this);
-        var isProbe = false;
+        var circuit = _circuits.GetOrAdd((channel.Name, channel.DestinationOf(delivery)), static (_, made) => new Circuit(made.CircuitFailures, made.CircuitBreak), options.Value);
+        if (circuit.TryEnter(time.GetUtcNow(), out var isProbe) is { } heldUntil)
+            return new CircuitResult(null, heldUntil);
+        var isAway = true;
         try
         {
-            var result = await circuit.Pipeline.ExecuteAsync(
-                stop =>
-                {
-                    isProbe = circuit.State.CircuitState == CircuitState.HalfOpen;
-                    return send(stop);
-                },
-                cancellationToken);
-            // The destination is still away, which is not this delivery's fault.
-            return new CircuitResult(result, isProbe && IsPassing(result) ? time.GetUtcNow() + options.Value.CircuitBreak : null);
+            var result = await send(cancellationToken);
+            // What the destination refuses says that it is there.
+            isAway = !result.IsSuccess && !result.IsPermanent;
+            return new CircuitResult(result, isProbe && isAway ? time.GetUtcNow() + options.Value.CircuitBreak : null);
         }
-        catch (BrokenCircuitException e)
+        finally
         {
-            // Without a time: another delivery is trying, and soon it is known.
-            return new CircuitResult(null, time.GetUtcNow() + (e.RetryAfter ?? TimeSpan.FromSeconds(1)));
+            circuit.Leave(time.GetUtcNow(), isProbe, isAway);
         }
     }
 
-    // What the destination refuses says that it is there.
-    private static bool IsPassing(ChannelResult? result) => result is { IsSuccess: false, IsPermanent: false };
-
-    private Circuit Build()
+    private sealed class Circuit(int mostFailures, TimeSpan pause)
     {
-        var state = new CircuitBreakerStateProvider();
-        return new Circuit(Build(state), state);
-    }
+        private static readonly TimeSpan s_probing = TimeSpan.FromSeconds(1);
 
-    private ResiliencePipeline<ChannelResult> Build(CircuitBreakerStateProvider state) => new ResiliencePipelineBuilder<ChannelResult> { TimeProvider = time }
-        .AddCircuitBreaker(new CircuitBreakerStrategyOptions<ChannelResult>
+        private readonly Lock _lock = new();
+        private int _failures;
+        private bool _isProbed;
+        private DateTimeOffset? _openUntil;
+
+        /// <returns>Until when to hold what wanted to be sent; null: it may go.</returns>
+        public DateTimeOffset? TryEnter(DateTimeOffset now, out bool isProbe)
         {
-            StateProvider = state,
-            ShouldHandle = static outcome => ValueTask.FromResult(IsPassing(outcome.Outcome.Result)),
-            FailureRatio = 1,
-            MinimumThroughput = options.Value.CircuitFailures,
-            SamplingDuration = options.Value.CircuitBreak,
-            BreakDuration = options.Value.CircuitBreak,
-        })
-        .Build();
+            lock (_lock)
+            {
+                isProbe = false;
+                if (_openUntil is not { } until)
+                    return null;
+                if (now < until)
+                    return until;
+                // Another one is asking, and soon it is known.
+                if (_isProbed)
+                    return now + s_probing;
+                isProbe = _isProbed = true;
+                return null;
+            }
+        }
 
-    private sealed record Circuit(ResiliencePipeline<ChannelResult> Pipeline, CircuitBreakerStateProvider State);
+        public void Leave(DateTimeOffset now, bool wasProbe, bool isAway)
+        {
+            lock (_lock)
+            {
+                if (wasProbe)
+                    _isProbed = false;
+                if (!isAway)
+                    (_failures, _openUntil) = (0, null);
+                else if (++_failures >= mostFailures)
+                    _openUntil = now + pause;
+            }
+        }
+    }
 }
 
 /// <param name="Result">Null: nothing was sent.</param>

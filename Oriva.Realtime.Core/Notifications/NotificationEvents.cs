@@ -14,20 +14,16 @@ namespace Oriva.Realtime.Core.Notifications;
 /// <remarks>Two changes at once may be appended in either order: of two counts, those with the higher <c>rev</c> are the later.</remarks>
 internal sealed class NotificationEvents(Outbox outbox, TimeProvider time)
 {
-    public const string Created = "notification.created";
-    private const string Read = "notification.read";
-    private const string Updated = "notification.updated";
-
     /// <summary>Its event has the notification's id: so it is found in the log, and appended once.</summary>
     /// <returns>Null: it is for channels outside the service alone.</returns>
     public OutboxRow? OfCreated(NewNotification notification, InboxCounts counts, DateTimeOffset createdAt) =>
         notification.InInbox || notification.Deliveries.Any(delivery => delivery.Channel == ChannelNames.Websocket)
-            ? Row(Created, notification.App, notification.UserId, Caller.Service.Sub, notification.Id.ToString(), new { notification = Notification.Of(notification, createdAt), counts })
+            ? Row(BuiltInTypes.NotificationCreated, notification.App, notification.UserId, Caller.Service.Sub, notification.Id.ToString(), new { notification = Notification.Of(notification, createdAt), counts })
             : null;
 
     /// <param name="ids">Those that changed; null: all that were unread up to <paramref name="through"/>.</param>
     public OutboxRow OfMarked(string app, string userId, string actor, InboxMark mark, IReadOnlyList<Guid>? ids, Guid? through, InboxCounts counts) => Row(
-        mark == InboxMark.Read ? Read : Updated, app, userId, actor, Guid.CreateVersion7(time.GetUtcNow()).ToString(), new { ids, state = mark.ToString().ToLowerInvariant(), through, counts });
+        mark == InboxMark.Read ? BuiltInTypes.NotificationRead : BuiltInTypes.NotificationUpdated, app, userId, actor, Guid.CreateVersion7(time.GetUtcNow()).ToString(), new { ids, state = mark.ToString().ToLowerInvariant(), through, counts });
 
     public void Announce() => outbox.Announce();
 

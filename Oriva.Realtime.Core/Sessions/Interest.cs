@@ -22,6 +22,9 @@ internal sealed class Interest(IReadOnlyList<Pattern> types, string? topic, IRea
         return filters.All(filter => filter.Matches(e.DataElement));
     }
 
+    /// <summary>Whether every event of the type that has no topic matches.</summary>
+    public bool TakesAllOf(string type) => (types.Count == 0 || types.Any(pattern => pattern.Matches(type))) && Topic is null && filters.Count == 0;
+
     public static List<Interest> Read(IReadOnlyList<InterestRequest>? requests, FaultList faults)
     {
         var interests = new List<Interest>();

@@ -113,6 +113,9 @@ public sealed class Session : IDisposable
             Replace(current, subscription);
         }
 
+        // The cursor says what the client has handled, whichever session pushed it.
+        foreach (var stream in subscription.Streams.Where(stream => stream.IsResumed && stream.Stream.Name.UserId is not null))
+            _sessions.Evidence.Moved(subscription, stream);
         if (answer.Reset)
             _metrics.Reset("cursor");
         // Access may have changed after it was judged and before the session had the subscription.

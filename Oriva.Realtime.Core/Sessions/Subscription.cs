@@ -1,3 +1,4 @@
+using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Feed;
 using Oriva.Realtime.Core.Storage;
@@ -27,8 +28,11 @@ internal sealed class Subscription(
     public bool Matches(StoredEvent e) => interests.Count == 0 || interests.Any(interest => interest.Matches(e));
 
     /// <summary>What the client was pushed and has acknowledged of a stream so far.</summary>
-    public EvidenceInterval Evidence(StreamPosition stream) =>
-        new(sessionId, userId, App, stream.Stream.Name.Text, stream.StartedAt, stream.PushedThrough, stream.Acked);
+    public EvidenceInterval Evidence(StreamPosition stream) => new(
+        sessionId, userId, App, stream.Stream.Name.Text, stream.StartedAt, stream.PushedThrough, stream.Acked, _takesNotifications && stream.Stream.Name.UserId is not null, stream.IsResumed);
+
+    // With a filter on data it is not known which of them were sent: evidence may say too little.
+    private readonly bool _takesNotifications = interests.Count == 0 || interests.Any(interest => interest.TakesAllOf(BuiltInTypes.NotificationCreated));
 
     /// <summary>Listens first and learns positions afterwards, so that no advance falls between the two.</summary>
     public void Listen(IEnumerable<StreamName> streams, Action wake) =>
@@ -91,8 +95,13 @@ internal sealed class StreamPosition : StreamListener
 
     public void StopListening() => _feed.StopListening(Stream, this);
 
-    public void StartAt(long position, DateTimeOffset since)
+    /// <summary>It started from the client's cursor.</summary>
+    public bool IsResumed { get; private set; }
+
+    /// <param name="resumed">The client said where it stands.</param>
+    public void StartAt(long position, DateTimeOffset since, bool resumed = false)
     {
+        IsResumed = resumed;
         (Position, PushedThrough, Acked, Since) = (position, position, position, since);
         StartedAt = position;
         IsLive = Stream.Head <= position;

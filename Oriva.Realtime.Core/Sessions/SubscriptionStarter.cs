@@ -122,7 +122,7 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
     {
         if (position == head.Position)
         {
-            stream.StartAt(position, head.RecordedAt);
+            stream.StartAt(position, head.RecordedAt, resumed: true);
             return true;
         }
 
@@ -135,7 +135,7 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
             next = await store.ReadAsync(stream.Stream.Name.Text, position, DateTimeOffset.MinValue, one, scope, cancellationToken);
         if (next is not [{ } first] || first.Position != position + 1)
             return false;
-        stream.StartAt(position, first.RecordedAt);
+        stream.StartAt(position, first.RecordedAt, resumed: true);
         return true;
     }
 

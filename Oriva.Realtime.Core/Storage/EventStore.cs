@@ -51,7 +51,10 @@ internal abstract class EventStore
     /// <summary>Deletes a bounded number of the receipts recorded before <paramref name="cutoff"/>, and none while an event from before it may stand.</summary>
     public abstract Task<bool> DropReceiptsBeforeAsync(DateOnly cutoff, CancellationToken cancellationToken);
 
-    /// <summary>Adds what connections were pushed and acknowledged; of an interval that is known already, the further positions stand.</summary>
+    /// <summary>
+    /// Adds what connections were pushed and acknowledged; of an interval that is known already, the further positions stand. In the same transaction
+    /// notifications that lie in them move on: <c>sent</c> when they were pushed to any session of their user, <c>delivered</c> when any acknowledged them.
+    /// </summary>
     public abstract Task SaveEvidenceAsync(IReadOnlyCollection<EvidenceInterval> intervals, DateTimeOffset now, CancellationToken cancellationToken);
 
     /// <summary>Deletes a bounded number of intervals that nothing was added to since <paramref name="cutoff"/>.</summary>
@@ -143,7 +146,10 @@ internal sealed class StreamGrowth(StreamName stream)
 }
 
 /// <summary>One session's way through one stream: pushed after <paramref name="From"/> and up to <paramref name="Pushed"/>, acknowledged up to <paramref name="Acked"/>.</summary>
-internal readonly record struct EvidenceInterval(string SessionId, string UserId, string App, string Stream, long From, long Pushed, long Acked);
+/// <param name="Notifies">Notifications to this user are part of what was pushed.</param>
+/// <param name="Resumed">The client came with a cursor, and so says that it has handled what lies before <paramref name="From"/>.</param>
+internal readonly record struct EvidenceInterval(
+    string SessionId, string UserId, string App, string Stream, long From, long Pushed, long Acked, bool Notifies = false, bool Resumed = false);
 
 internal enum StoreFailure
 {

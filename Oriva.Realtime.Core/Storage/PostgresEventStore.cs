@@ -243,16 +243,32 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
 
     public override Task SaveEvidenceAsync(IReadOnlyCollection<EvidenceInterval> intervals, DateTimeOffset now, CancellationToken cancellationToken) => Guarded(async () =>
     {
-        await using var command = dataSource.CreateCommand(PostgresSql.SaveEvidence);
-        command.Parameters.Add(TextArray(intervals.Select(interval => interval.SessionId)));
-        command.Parameters.Add(TextArray(intervals.Select(interval => interval.UserId)));
-        command.Parameters.Add(TextArray(intervals.Select(interval => interval.App)));
-        command.Parameters.Add(TextArray(intervals.Select(interval => interval.Stream)));
-        command.Parameters.Add(Array(NpgsqlDbType.Bigint, intervals.Select(interval => interval.From)));
-        command.Parameters.Add(Array(NpgsqlDbType.Bigint, intervals.Select(interval => interval.Pushed)));
-        command.Parameters.Add(Array(NpgsqlDbType.Bigint, intervals.Select(interval => interval.Acked)));
-        command.Parameters.Add(new() { Value = now.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
-        return await command.ExecuteNonQueryAsync(CancellationToken.None);
+        await using var batch = dataSource.CreateBatch();
+        var save = new NpgsqlBatchCommand(PostgresSql.SaveEvidence);
+        save.Parameters.Add(TextArray(intervals.Select(interval => interval.SessionId)));
+        save.Parameters.Add(TextArray(intervals.Select(interval => interval.UserId)));
+        save.Parameters.Add(TextArray(intervals.Select(interval => interval.App)));
+        save.Parameters.Add(TextArray(intervals.Select(interval => interval.Stream)));
+        save.Parameters.Add(Array(NpgsqlDbType.Bigint, intervals.Select(interval => interval.From)));
+        save.Parameters.Add(Array(NpgsqlDbType.Bigint, intervals.Select(interval => interval.Pushed)));
+        save.Parameters.Add(Array(NpgsqlDbType.Bigint, intervals.Select(interval => interval.Acked)));
+        save.Parameters.Add(new() { Value = now.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
+        batch.BatchCommands.Add(save);
+        if (intervals.Where(interval => interval.Notifies).ToList() is { Count: > 0 } notifying)
+        {
+            // One transaction: a batch is one implicitly.
+            var move = new NpgsqlBatchCommand(PostgresSql.MoveNotifications);
+            move.Parameters.Add(TextArray(notifying.Select(interval => interval.UserId)));
+            move.Parameters.Add(TextArray(notifying.Select(interval => interval.App)));
+            move.Parameters.Add(Array(NpgsqlDbType.Bigint, notifying.Select(interval => interval.From)));
+            move.Parameters.Add(Array(NpgsqlDbType.Bigint, notifying.Select(interval => interval.Pushed)));
+            move.Parameters.Add(Array(NpgsqlDbType.Bigint, notifying.Select(interval => interval.Acked)));
+            move.Parameters.Add(Array(NpgsqlDbType.Boolean, notifying.Select(interval => interval.Resumed)));
+            move.Parameters.Add(new() { Value = now.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
+            batch.BatchCommands.Add(move);
+        }
+
+        return await batch.ExecuteNonQueryAsync(CancellationToken.None);
     }, cancellationToken);
 
     public override Task<bool> DropEvidenceBeforeAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) => Guarded(async () =>

@@ -115,6 +115,25 @@ internal static class PostgresSql
                 acked_position = greatest(e.acked_position, excluded.acked_position), updated_at = excluded.updated_at
         """;
 
+    /// <summary>
+    /// A notification's place in its user's stream is in the receipt of its event, which has its id. A cursor that a client came back with acknowledges what
+    /// was pushed to it before. Status only moves forward, also when two nodes do this at once.
+    /// </summary>
+    public const string MoveNotifications = """
+        UPDATE realtime.notification_delivery d
+        SET status = moved.status, sent_at = coalesce(d.sent_at, $7), delivered_at = CASE WHEN moved.status = 'delivered' THEN $7 END
+        FROM (
+            SELECT d.id, CASE WHEN bool_or(r.position <= i.acked AND (i.from_position < r.position OR (i.resumed AND d.status = 'sent'))) THEN 'delivered' ELSE 'sent' END AS status
+            FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[]) AS i(user_id, app, from_position, pushed, acked, resumed)
+            JOIN realtime.notification_delivery d ON d.app = i.app AND d.user_id = i.user_id AND d.channel = 'websocket' AND d.status IN ('pending', 'sent')
+            JOIN realtime.publish_receipts r ON r.app = d.app AND r.event_id = d.notification_id::text
+            WHERE (i.from_position < r.position AND r.position <= i.pushed AND (d.status = 'pending' OR r.position <= i.acked))
+               OR (i.resumed AND d.status = 'sent' AND r.position <= i.acked)
+            GROUP BY d.id
+        ) moved
+        WHERE d.id = moved.id AND d.status IN ('pending', 'sent')
+        """;
+
     public const string DropEvidenceBefore = """
         DELETE FROM realtime.connection_evidence
         WHERE ctid IN (SELECT ctid FROM realtime.connection_evidence WHERE updated_at < $1 LIMIT 5000)

@@ -171,6 +171,13 @@ internal sealed class SqliteEventStore(string connectionString) : EventStore
             command.ExecuteNonQuery();
         }
 
+        using var move = Command(connection, SqliteSql.MoveNotifications, "$user", "$app", "$from", "$pushed", "$acked", "$resumed", "$now");
+        foreach (var interval in intervals.Where(interval => interval.Notifies))
+        {
+            Bind(move, interval.UserId, interval.App, interval.From, interval.Pushed, interval.Acked, interval.Resumed, StoreTime.ToMicroseconds(now));
+            move.ExecuteNonQuery();
+        }
+
         transaction.Commit();
         return true;
     });

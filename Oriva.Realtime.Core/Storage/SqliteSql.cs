@@ -74,6 +74,19 @@ internal static class SqliteSql
                 acked_position = max(acked_position, excluded.acked_position), updated_at = excluded.updated_at
         """;
 
+    /// <summary>As PostgreSQL's, for one interval.</summary>
+    public const string MoveNotifications = """
+        UPDATE notification_delivery
+        SET status = CASE WHEN r.position <= $acked AND ($from < r.position OR ($resumed AND status = 'sent')) THEN 'delivered' ELSE 'sent' END,
+            sent_at = coalesce(sent_at, $now),
+            delivered_at = CASE WHEN r.position <= $acked AND ($from < r.position OR ($resumed AND status = 'sent')) THEN $now END
+        FROM publish_receipts AS r
+        WHERE notification_delivery.app = $app AND user_id = $user AND channel = 'websocket' AND status IN ('pending', 'sent')
+          AND r.app = $app AND r.event_id = lower(notification_id)
+          AND (($from < r.position AND r.position <= $pushed AND (status = 'pending' OR r.position <= $acked))
+               OR ($resumed AND status = 'sent' AND r.position <= $acked))
+        """;
+
     public const string HasLeft = "SELECT left_at IS NOT NULL FROM app_users WHERE app = $app AND user_id = $user";
 
     public const string AddMember = """

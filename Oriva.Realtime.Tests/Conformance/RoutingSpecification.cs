@@ -311,6 +311,8 @@ public abstract class RoutingSpecification(StoreFixture fixture) : StoreTests(fi
         var node = await StartNodeAsync(on: store);
         var app = await node.AddAppAsync(Rule());
         await node.AddMembersAsync(app, "ada", "bob");
+        await node.PublishAsync(Drafts.ToUser(app, "cyd", new { what = "0" }));
+        await node.RoutedAsync();
         await node.Get<NotificationRouter>().StopAsync(Cancel); // from here on the test alone claims
         await node.PublishAsync([Drafts.ToUser(app, "ada", new { what = "1" }), Drafts.ToUser(app, "bob", new { what = "2" })]);
         var routing = node.Get<NotificationStore>();

@@ -35,6 +35,9 @@ internal sealed class RunningSession : IAsyncDisposable
         return answer;
     }
 
+    public void Ack(string app, string stream, long position) =>
+        _session.Ack(app, new Dictionary<string, long>(StringComparer.Ordinal) { [stream] = position }).ShouldBeNull();
+
     /// <summary>Waits until the client has a stream's events up to a position.</summary>
     public async Task ReachAsync(string stream, long position, TimeSpan? within = null)
     {

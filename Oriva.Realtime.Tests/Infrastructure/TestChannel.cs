@@ -18,6 +18,8 @@ internal sealed class TestChannel(string name = ChannelNames.Email) : INotificat
 
     public Func<DeliveryWork, string> Destination { get; set; } = _ => "test";
 
+    public void Forget() => _sent.Clear();
+
     public string DestinationOf(DeliveryWork delivery) => Destination(delivery);
 
     public Task<ChannelResult> SendAsync(DeliveryWork delivery, CancellationToken cancellationToken)
