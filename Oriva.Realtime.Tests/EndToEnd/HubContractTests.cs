@@ -194,7 +194,7 @@ public abstract class HubContractSpecification(HubFixture fixture) : HubTests(fi
     {
         await using var hub = await ConnectAsync();
         await hub.SubscribeAsync(new { app = WorkBuddy });
-        var draft = new { source = WorkBuddy, type = "task.completed", userId = _user, id = _user + "-1", data = new { taskId = "t-1" } };
+        var draft = new { source = WorkBuddy, type = "task.reaction_added", userId = _user, id = _user + "-1", data = new { taskId = "t-1", reaction = "heart" } };
         var receipt = await hub.PublishAsync(draft);
         receipt.Names().ShouldBe(["id", "stream", "seq", "recordedAt", "duplicate"], ignoreOrder: true);
         receipt.Number("seq").ShouldBe(1);
@@ -233,7 +233,7 @@ public abstract class HubContractSpecification(HubFixture fixture) : HubTests(fi
         (await hub.PublishAsync(Completed(_user, "t", id: _user + "-2"))).Number("seq").ShouldBe(2, "the connection works as before");
 
         static object Completed(string userId, string taskId, string? title = null, string? id = null) =>
-            new { source = WorkBuddy, type = "task.completed", userId, id, data = title is null ? new { taskId } : (object)new { taskId, title } };
+            new { source = WorkBuddy, type = "task.reaction_added", userId, id, data = title is null ? new { taskId, reaction = "heart" } : (object)new { taskId, reaction = "heart", title } };
     }
 
     [Fact]

@@ -327,5 +327,5 @@ public sealed class TransportTests(SqliteHub fixture) : HubTests(fixture), IClas
         ? new { source = WorkBuddy, type, userId = _user, id = $"{_user}-{n}", data }
         : new { source = WorkBuddy, type, topic, id = $"{_user}-{n}", data };
 
-    private object Completed(int n, string taskId) => new { source = WorkBuddy, type = "task.completed", userId = _user, id = $"{_user}-{n}", data = new { taskId } };
+    private object Completed(int n, string taskId) => new { source = WorkBuddy, type = "task.reaction_added", userId = _user, id = $"{_user}-{n}", data = new { taskId, reaction = "heart" } };
 }

@@ -112,7 +112,7 @@ async function scenario() {
   print("filtered", { events: await take(2) });
 
   await subscribe();
-  const receipt = await hub.invoke("Publish", { source: app, type: "task.completed", userId: user, id: `${user}-208`, data: { taskId: "t" } });
+  const receipt = await hub.invoke("Publish", { source: app, type: "task.reaction_added", userId: user, id: `${user}-208`, data: { taskId: "t", reaction: "heart" } });
   print("published", { receipt, events: await take(1) });
   const refusals = [];
   for (const [method, ...args] of [["Subscribe", { app: "hugo-love" }], ["Subscribe", { app, topics: ["team-1"] }], ["Publish", draft(1)], ["NoSuchMethod"], ["Subscribe", 1]])

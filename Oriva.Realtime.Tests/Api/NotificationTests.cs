@@ -1,0 +1,143 @@
+using System.Text.Json;
+using Oriva.Realtime.Tests.Infrastructure;
+
+namespace Oriva.Realtime.Tests.Api;
+
+public sealed class NotificationTests(ApiFixture fixture) : NotificationSpecification(fixture), IClassFixture<ApiFixture>;
+
+public sealed class NotificationOnPostgresTests(PostgresHub fixture) : NotificationSpecification(fixture), IClassFixture<PostgresHub>;
+
+public abstract class NotificationSpecification(HubFixture fixture) : HubTests(fixture)
+{
+    private const string Notifications = "/api/v1/notifications";
+
+    private readonly string _user = New("user");
+
+    [Fact]
+    public async Task AnEventOfARule_IsInTheInbox_IsMarked_AndTellsWhatBecameOfIt()
+    {
+        (await AsUser(_user).GetAsync($"{Notifications}/counts?app={WorkBuddy}")).ShouldBe(200).GetRawText().ShouldBe("""{"total":0,"unread":0,"unseen":0,"rev":0}""");
+        var receipt = (await Publisher.PublishAsync(Assigned())).ShouldBe(201);
+        var page = await InboxAsync(1);
+
+        var item = page.Items("items").ShouldHaveSingleItem();
+        item.Names().ShouldBe([
+            "id", "app", "userId", "type", "title", "body", "link", "image", "actions", "data", "event", "status", "createdAt", "seenAt", "readAt", "archivedAt"], ignoreOrder: true);
+        (item.Text("type"), item.Text("app"), item.Text("userId"), item.Text("status")).ShouldBe(("task.assigned", WorkBuddy, _user, "delivered"));
+        (item.Text("event", "source"), item.Text("event", "id")).ShouldBe((WorkBuddy, receipt.Text("id")));
+        page.At("next").ValueKind.ShouldBe(JsonValueKind.Null);
+        page.At("counts").GetRawText().ShouldBe("""{"total":1,"unread":1,"unseen":1,"rev":1}""");
+
+        var id = item.Text("id");
+        foreach (var (verb, field, set) in new[] { ("seen", "seenAt", true), ("read", "readAt", true), ("unread", "readAt", false), ("archive", "archivedAt", true), ("unarchive", "archivedAt", false) })
+            (await AsUser(_user).PostAsync($"{Notifications}/{id}/{verb}", "")).ShouldBe(200).At(field).ValueKind.ShouldBe(set ? JsonValueKind.String : JsonValueKind.Null, verb);
+        (await AsUser(_user).PostAsync($"{Notifications}/read-all", new { app = WorkBuddy })).ShouldBe(200).Number("counts", WorkBuddy, "unread").ShouldBe(0);
+
+        var deliveries = (await AsUser(_user).GetAsync($"{Notifications}/{id}/deliveries")).ShouldBe(200).Items("items");
+        deliveries.Select(delivery => (delivery.Text("channel"), delivery.Text("status"))).ShouldBe([
+            ("email", "suppressed"), ("in_app", "delivered"), ("push", "suppressed"), ("websocket", "pending")]);
+        deliveries[0].Names().ShouldBe(["id", "channel", "status", "reason", "attempts", "nextAttemptAt", "lastError", "sentAt", "deliveredAt", "history"], ignoreOrder: true);
+        (await Publisher.GetAsync($"{Notifications}/{id}/deliveries")).ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task WhatIsNotTheCallers_IsNotFound()
+    {
+        (await Publisher.PublishAsync(Assigned())).ShouldBe(201);
+        (await AsUser(_user).GetAsync($"{Notifications}?app={WorkBuddy}")).ShouldBe(200);
+        var id = (await InboxAsync(0)).Items("items") is [var first, ..] ? first.Text("id") : await FirstIdAsync();
+        var eve = AsUser(New("eve"));
+
+        (await eve.PostAsync($"{Notifications}/{id}/read", "")).ShouldBeProblem(404, "not_found");
+        (await eve.GetAsync($"{Notifications}/{id}/deliveries")).ShouldBeProblem(404, "not_found");
+        (await As(Tokens.Publisher(HugoLove)).GetAsync($"{Notifications}/{id}/deliveries")).ShouldBeProblem(404, "not_found");
+        (await Publisher.PostAsync($"{Notifications}/{id}/read", "")).ShouldBeProblem(404, "not_found");
+        (await AsUser(_user).PostAsync($"{Notifications}/no-id/read", "")).ShouldBeProblem(404, "not_found");
+        (await AsUser(_user).GetAsync($"{Notifications}?app={HugoLove}")).ShouldBeProblem(403, "app_forbidden");
+        (await AsUser(_user).GetAsync($"{Notifications}/counts")).ShouldBeProblem(422, "invalid", "/app");
+        (await AsUser(_user).GetAsync($"{Notifications}?app={WorkBuddy}&state=new")).ShouldBeProblem(422, "invalid", "/state");
+        (await AsUser(_user).GetAsync($"{Notifications}?app={WorkBuddy}&limit=many")).ShouldBeProblem(422, "invalid", "/limit");
+        (await As(null).GetAsync(Notifications)).Status.ShouldBe(401);
+        (await AsUser(_user).GetAsync("/api/v1/admin/dead-letters")).Status.ShouldBe(403);
+    }
+
+    [Fact]
+    public async Task Subscriptions_AreMadeListedAndEnded_AndNotify()
+    {
+        var topic = New("team");
+        var ada = AsUser(_user, WorkBuddy, $"{WorkBuddy}/{topic}");
+        var added = (await ada.PostAsync("/api/v1/subscriptions", new
+        {
+            app = WorkBuddy, type = "task.*", topic, filters = new object[] { new { path = "taskId", op = "eq", value = "t-9" }, new { path = "title", op = "exists" } }, channels = new[] { "in_app" },
+        })).ShouldBe(201);
+        added.Names().ShouldBe(["id", "app", "userId", "type", "topic", "filters", "channels", "createdAt"], ignoreOrder: true);
+        added.Items("filters")[0].Text("path").ShouldBe("taskId");
+        (await ada.GetAsync($"/api/v1/subscriptions?app={WorkBuddy}")).ShouldBe(200).Items("items").ShouldHaveSingleItem().Text("id").ShouldBe(added.Text("id"));
+
+        (await Publisher.PublishAsync(new object[] { Draft(topic: topic, task: "t-1"), Draft(topic: topic, task: "t-9") })).ShouldBe(201);
+        (await InboxAsync(1)).Items("items").ShouldHaveSingleItem().Text("data", "taskId").ShouldBe("t-9");
+
+        (await AsUser(New("eve")).DeleteAsync($"/api/v1/subscriptions/{added.Text("id")}")).ShouldBeProblem(404, "not_found");
+        (await ada.DeleteAsync($"/api/v1/subscriptions/{added.Text("id")}")).ShouldBe(204);
+        (await AsUser(_user).PostAsync("/api/v1/subscriptions", new { app = WorkBuddy, type = "*", topic })).ShouldBeProblem(403, "topic_forbidden", "/topic");
+        (await AsUser(_user).PostAsync("/api/v1/subscriptions", new { app = WorkBuddy, type = "*", userId = "bob" })).ShouldBeProblem(403, "user_forbidden", "/userId");
+        (await AsUser(_user).PostAsync("/api/v1/subscriptions", "[]")).ShouldBeProblem(422, "invalid");
+    }
+
+    [Fact]
+    public async Task BackEnds_NotifyWithoutAnEvent_OnceById()
+    {
+        (await AsUser(_user).GetAsync($"{Notifications}?app={WorkBuddy}")).ShouldBe(200);
+        var request = new { app = WorkBuddy, userIds = new[] { _user, "nobody-known" }, title = "Back at noon", body = "We are moving.", link = "/status", id = _user + "-n" };
+
+        var sent = (await Publisher.PostAsync(Notifications, request)).ShouldBe(201);
+        (sent.Text("id"), sent.Number("notified"), sent.Flag("duplicate")).ShouldBe((_user + "-n", 1, false));
+        sent.Items("skipped").Select(user => user.GetString()).ShouldBe(["nobody-known"]);
+        (await Publisher.PostAsync(Notifications, request)).ShouldBe(200).Flag("duplicate").ShouldBeTrue();
+        (await Publisher.PostAsync(Notifications, request with { title = "Other" })).ShouldBeProblem(409, "id_reused");
+        (await AsUser(_user).PostAsync(Notifications, request)).ShouldBeProblem(403, "user_forbidden");
+        (await Publisher.PostAsync(Notifications, new { app = WorkBuddy, userIds = Enumerable.Range(0, 1_001).Select(i => $"u{i}"), title = "t" })).ShouldBeProblem(413, "too_large", "/userIds");
+        (await Publisher.PostAsync(Notifications, new { app = WorkBuddy })).ShouldBeProblem(422, "invalid", "/userIds", "/title");
+
+        (await InboxAsync(1)).Items("items").ShouldHaveSingleItem().At("event").ValueKind.ShouldBe(JsonValueKind.Null);
+    }
+
+    [Fact]
+    public async Task Operators_PauseAndResume_AndSeeDeadLetters()
+    {
+        var pause = (await Admin.PostAsync("/api/v1/admin/pauses", new { app = HugoLove, channel = "email", reason = "provider is down" })).ShouldBe(201);
+        pause.Names().ShouldBe(["id", "app", "rule", "channel", "reason", "createdBy", "createdAt"], ignoreOrder: true);
+        (await Admin.GetAsync("/api/v1/admin/pauses")).ShouldBe(200).Items("items").ShouldContain(item => item.Text("id") == pause.Text("id"));
+        (await Admin.DeleteAsync($"/api/v1/admin/pauses/{pause.Text("id")}")).ShouldBe(204);
+        (await Admin.DeleteAsync($"/api/v1/admin/pauses/{pause.Text("id")}")).ShouldBeProblem(404, "not_found");
+        (await Admin.PostAsync("/api/v1/admin/pauses", new { rule = "r", reason = "x" })).ShouldBeProblem(422, "invalid", "/app");
+        (await Admin.PostAsync("/api/v1/admin/pauses", new { app = HugoLove })).ShouldBeProblem(422, "invalid", "/reason");
+        (await Admin.PostAsync("/api/v1/admin/pauses", new { channel = "websocket", reason = "x" })).ShouldBeProblem(422, "invalid", "/channel");
+
+        var letters = (await Admin.GetAsync("/api/v1/admin/dead-letters")).ShouldBe(200);
+        (letters.Items("items").Count, letters.Number("total")).ShouldBe((0, 0));
+        (await Admin.GetAsync("/api/v1/admin/dead-letters/groups")).ShouldBe(200).Items("items").ShouldBeEmpty();
+        (await Admin.PostAsync("/api/v1/admin/dead-letters/retry", new { app = HugoLove, limit = 10 })).ShouldBe(200).Number("retried").ShouldBe(0);
+        (await Admin.PostAsync("/api/v1/admin/dead-letters/retry", new { limit = 0 })).ShouldBeProblem(422, "invalid", "/limit");
+        (await Admin.PostAsync($"/api/v1/admin/dead-letters/{Guid.Empty}/retry", "")).ShouldBeProblem(404, "not_found");
+        (await Admin.DeleteAsync("/api/v1/admin/dead-letters/x")).ShouldBeProblem(404, "not_found");
+    }
+
+    private object Assigned(string task = "t-1") => new
+    {
+        source = WorkBuddy, type = "task.assigned", userId = _user, data = new { taskId = task, title = "Ship it", assigneeId = _user, assignedBy = "bob" },
+    };
+
+    private async Task<string> FirstIdAsync() => (await InboxAsync(1)).Items("items")[0].Text("id");
+
+    private async Task<JsonElement> InboxAsync(int count)
+    {
+        var page = default(JsonElement);
+        await Waiting.Eventually($"{count} notifications", async () =>
+        {
+            page = (await AsUser(_user).GetAsync($"{Notifications}?app={WorkBuddy}")).ShouldBe(200);
+            return page.Items("items").Count >= count;
+        });
+        return page;
+    }
+}
