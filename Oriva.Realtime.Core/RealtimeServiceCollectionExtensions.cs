@@ -107,13 +107,13 @@ public static class RealtimeServiceCollectionExtensions
         services.AddSingleton(provider => new Inbox(
             Get<RealtimeDatabase>(provider), Get<NotificationStore>(provider), Get<NotificationEvents>(provider), Get<AccessPolicy>(provider), Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new EventSubscriptions(
-            Get<RealtimeDatabase>(provider), Get<AccessPolicy>(provider), Get<NotificationInterest>(provider), Get<TimeProvider>(provider)));
+            Get<RealtimeDatabase>(provider), Get<AccessPolicy>(provider), Get<AppRegistry>(provider), Get<NotificationInterest>(provider), Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new DirectNotifications(
             Get<RealtimeDatabase>(provider), Get<NotificationStore>(provider), Get<NotificationEvents>(provider), Get<ChannelRegistry>(provider), Get<DeliveryWorker>(provider),
             Get<AccessPolicy>(provider), Get<AppRegistry>(provider), Get<IOptions<PublishingOptions>>(provider).Value, Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new DeliveryRecords(Get<RealtimeDatabase>(provider)));
         services.AddSingleton(provider => new DeadLetters(Get<RealtimeDatabase>(provider), Get<DeliveryWorker>(provider), Get<EventLogWriter>(provider), Get<TimeProvider>(provider)));
-        services.AddSingleton(provider => new Pauses(Get<RealtimeDatabase>(provider), Get<DeliveryWorker>(provider), Get<TimeProvider>(provider)));
+        services.AddSingleton(provider => new Pauses(Get<RealtimeDatabase>(provider), Get<DeliveryWorker>(provider), Get<EventLogWriter>(provider), Get<TimeProvider>(provider)));
     }
 
     private static T Get<T>(IServiceProvider provider)

@@ -77,9 +77,16 @@ public sealed class RealtimeHub(EventPublisher publisher, Inbox inbox, AccessPol
     /// <summary>Marks some of the user's notifications, all of one app: <c>seen</c>, <c>read</c>, <c>unread</c>, <c>archived</c>, <c>unarchived</c>.</summary>
     public async Task<InboxCounts> MarkNotifications(MarkRequest? request)
     {
-        if (!Enum.TryParse<InboxMark>(request?.State, ignoreCase: true, out var mark) || !Enum.IsDefined(mark) || int.TryParse(request.State, out _))
-            throw ToException(Fault.Invalid("/state", "Must be one of seen, read, unread, archived, unarchived."));
-        var ids = (request.Ids ?? []).Select(id => Guid.TryParse(id, out var parsed) ? parsed : Guid.Empty).ToList();
+        InboxMark mark = request?.State switch
+        {
+            "seen" => InboxMark.Seen,
+            "read" => InboxMark.Read,
+            "unread" => InboxMark.Unread,
+            "archived" => InboxMark.Archived,
+            "unarchived" => InboxMark.Unarchived,
+            _ => throw ToException(Fault.Invalid("/state", "Must be one of seen, read, unread, archived, unarchived.")),
+        };
+        var ids = (request!.Ids ?? []).Select(id => Guid.TryParse(id, out var parsed) ? parsed : Guid.Empty).ToList();
         return Unwrap(await inbox.MarkAsync(Caller, ids, mark, Context.ConnectionAborted)).Counts;
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Fluid;
 
 namespace Oriva.Realtime.Core.Apps;
@@ -8,16 +9,21 @@ namespace Oriva.Realtime.Core.Apps;
 /// A Liquid template of a manifest. It sees <c>data</c> (the event's data), <c>event</c> (<c>id source type actor userId topic time</c>) and <c>app</c>
 /// (<c>id name</c>), and nothing else of the service.
 /// </summary>
-/// <remarks>Its author is an app, not us: steps, nesting, output and time are bounded, and what exceeds them fails this one rendering.</remarks>
-public sealed record LiquidTemplate
+/// <remarks>
+/// Its author is an app, and its data a user's: steps, nesting, what a filter makes, output and time are bounded, and what exceeds them fails this one
+/// rendering. Ranges, as in <c>(1..n)</c>, are refused: they are made whole before their first step.
+/// </remarks>
+public sealed partial record LiquidTemplate
 {
-    private const int MaxSteps = 10_000;
+    private const int MaxSteps = 1_000;
     private const int MaxRecursion = 20;
     private const int MaxOutput = 4_000;
-    private static readonly TimeSpan s_maxTime = TimeSpan.FromMilliseconds(250);
+    private const int MaxValue = 64 * 1024;
+    private static readonly TimeSpan s_maxTime = TimeSpan.FromSeconds(1);
 
+    private static readonly string[] s_growing = ["append", "prepend", "replace", "replace_first", "join", "newline_to_br", "escape", "url_encode"];
     private static readonly FluidParser s_parser = new();
-    private static readonly TemplateOptions s_options = new() { MaxSteps = MaxSteps, MaxRecursion = MaxRecursion, CultureInfo = CultureInfo.InvariantCulture };
+    private static readonly TemplateOptions s_options = BuildOptions();
 
     private readonly IFluidTemplate _template;
 
@@ -32,8 +38,16 @@ public sealed record LiquidTemplate
     public override string ToString() => Text;
 
     /// <returns>Null: it is no template, and <paramref name="fault"/> says where.</returns>
-    public static LiquidTemplate? Parse(string text, out string? fault) =>
-        s_parser.TryParse(text, out var template, out fault) ? new LiquidTemplate(text, template) : null;
+    public static LiquidTemplate? Parse(string text, out string? fault)
+    {
+        if (Range().IsMatch(text))
+        {
+            fault = "Ranges such as (1..10) are not supported.";
+            return null;
+        }
+
+        return s_parser.TryParse(text, out var template, out fault) ? new LiquidTemplate(text, template) : null;
+    }
 
     /// <summary>What templates about an event see.</summary>
     public static TemplateModel ModelOf(EventLog.StoredEvent e, App app) => new(
@@ -65,6 +79,28 @@ public sealed record LiquidTemplate
         var text = output.ToString().Trim();
         return (oneLine ? text.ReplaceLineEndings(" ") : text, null);
     }
+
+    /// <summary>Filters that can make more of a text than they were given, each held to a size.</summary>
+    private static TemplateOptions BuildOptions()
+    {
+        var options = new TemplateOptions { MaxSteps = MaxSteps, MaxRecursion = MaxRecursion, CultureInfo = CultureInfo.InvariantCulture };
+        foreach (var name in s_growing)
+        {
+            if (!options.Filters.TryGetValue(name, out var filter))
+                throw new InvalidOperationException($"Liquid has no filter '{name}'.");
+            options.Filters.AddFilter(name, async (input, arguments, context) =>
+            {
+                var result = await filter(input, arguments, context);
+                return result.ToStringValue().Length <= MaxValue ? result : throw new InvalidOperationException($"The filter '{name}' makes more than {MaxValue} characters.");
+            });
+        }
+
+        return options;
+    }
+
+    /// <summary>Two values in brackets with two dots between them, within a tag.</summary>
+    [GeneratedRegex(@"\{[{%][^}]*\([^()\n]*\.\.[^()\n]*\)", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
+    private static partial Regex Range();
 
     private static object? ToModel(JsonElement json) => json.ValueKind switch
     {

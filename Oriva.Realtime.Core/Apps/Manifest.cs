@@ -20,6 +20,10 @@ public sealed record Manifest(
 
     public bool Declares(string type) => Events.ContainsKey(type) || BuiltInTypes.Contains(type);
 
+    /// <summary>Whether the app has any type, its own, built in or taken from others, that the pattern matches.</summary>
+    public bool HasTypesLike(Pattern pattern) => Events.Keys.Any(pattern.Matches) || BuiltInTypes.All.Any(pattern.Matches)
+        || Consumes.Any(consumption => consumption.Types.Any(type => type.Intersect(pattern) is not null));
+
     public bool DeclaresTopic(string topic) => Topics.Any(declared => declared.Pattern.Matches(topic));
 
     public bool ConsumesFrom(string app, string type) =>

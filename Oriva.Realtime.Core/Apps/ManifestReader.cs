@@ -200,6 +200,8 @@ public sealed class ManifestReader
             {
                 if (BuiltInTypes.IsReserved(on))
                     Add(pointer + "/on", "a notification about a notification would never end");
+                else if (!Names.IsEventType(on))
+                    Add(pointer + "/on", "is not an event type: lower-case words joined by dots");
                 else if (!events.ContainsKey(on) && !BuiltInTypes.Contains(on) && !consumes.Any(c => c.Types.Any(t => t.Matches(on))))
                     Add(pointer + "/on", $"'{on}' is neither declared, nor built in, nor consumed");
             }

@@ -11,6 +11,7 @@ namespace Oriva.Realtime.Core.Apps;
 /// <remarks>A rule or subscription that another node took in the last two seconds may be missed, as if it had been made that much later.</remarks>
 internal sealed class NotificationInterest(AppRegistry registry, RealtimeDatabase database)
 {
+    private readonly Lock _lock = new();
     private FrozenSet<(string App, string Pattern)> _subscribed = FrozenSet<(string App, string Pattern)>.Empty;
 
     /// <returns>The version of the manifest that was asked; null: nothing comes of it.</returns>
@@ -24,7 +25,13 @@ internal sealed class NotificationInterest(AppRegistry registry, RealtimeDatabas
         if (await context.SubscribedTypes.CountAsync(cancellationToken) == _subscribed.Count)
             return;
         var types = await context.SubscribedTypes.AsNoTracking().Select(row => new { row.App, row.Type }).ToListAsync(cancellationToken);
-        _subscribed = types.Select(type => (type.App, type.Type)).ToFrozenSet();
+        var subscribed = types.Select(type => (type.App, type.Type)).ToFrozenSet();
+        lock (_lock)
+        {
+            // Of two that were read at once, the larger is the later.
+            if (subscribed.Count > _subscribed.Count)
+                _subscribed = subscribed;
+        }
     }
 
     /// <summary>The patterns that match a type: itself, its prefixes, everything.</summary>

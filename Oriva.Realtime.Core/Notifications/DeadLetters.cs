@@ -114,13 +114,13 @@ public sealed class DeadLetters
         if (filter.Channel != Routing)
         {
             var ids = Dead(context, filter).OrderBy(row => row.FailedAt).ThenBy(row => row.Id).Select(row => row.Id).Take(limit);
-            retried = await RedriveAsync(context.Deliveries.Where(row => ids.Contains(row.Id)), cancellationToken);
+            retried = await RedriveAsync(context.Deliveries.Where(row => row.Status == DeliveryStatus.Dead && ids.Contains(row.Id)), cancellationToken);
         }
 
         if (filter.Channel is null or Routing && retried < limit)
         {
             var ids = DeadEvents(context, filter).OrderBy(row => row.FailedAt).ThenBy(row => row.Id).Select(row => row.Id).Take(limit - retried);
-            retried += await RedriveAsync(context.RoutingQueue.Where(row => ids.Contains(row.Id)), cancellationToken);
+            retried += await RedriveAsync(context.RoutingQueue.Where(row => row.FailedAt != null && ids.Contains(row.Id)), cancellationToken);
         }
 
         return retried;

@@ -21,7 +21,7 @@ public sealed class DeliveryRecords
 
     internal DeliveryRecords(RealtimeDatabase database) => _database = database;
 
-    /// <summary>For the notification's user, and for publishers and admins of its app.</summary>
+    /// <summary>For the notification's user, without errors; and for publishers and admins of its app.</summary>
     public async Task<Outcome<IReadOnlyList<Delivery>>> FindAsync(Caller caller, Guid notificationId, CancellationToken cancellationToken)
     {
         await using var service = _database.ForService();
@@ -32,7 +32,7 @@ public sealed class DeliveryRecords
         var deliveries = await _database.ReadAsync(new ReadScope(caller.Sub, [app], [], Whole: caller.IsPublisher), async context =>
         {
             var rows = await context.Deliveries.AsNoTracking().Where(row => row.NotificationId == notificationId).OrderBy(row => row.Channel).ToListAsync(cancellationToken);
-            return await WithHistoryAsync(context, rows, ToDelivery, cancellationToken);
+            return await WithHistoryAsync<Delivery>(context, rows, caller.IsPublisher ? ToDelivery : ToUsersDelivery, cancellationToken);
         }, cancellationToken);
         return deliveries.Count == 0 ? Fault.NotFound : deliveries;
     }
@@ -45,6 +45,10 @@ public sealed class DeliveryRecords
             .ToLookup(attempt => attempt.DeliveryId);
         return rows.ConvertAll(row => build(row, [.. attempts[row.Id].Select(attempt => new DeliveryHistory(attempt.At, attempt.Outcome, attempt.Error, attempt.DurationMs))]));
     }
+
+    /// <summary>What went wrong in the machinery is for those who run it.</summary>
+    private static Delivery ToUsersDelivery(NotificationDeliveryRow row, IReadOnlyList<DeliveryHistory> history) =>
+        ToDelivery(row, [.. history.Select(attempt => attempt with { Error = null })]) with { LastError = null };
 
     private static Delivery ToDelivery(NotificationDeliveryRow row, IReadOnlyList<DeliveryHistory> history) => new(
         row.Id, row.Channel, row.Status, row.Reason, row.Attempts, row.NextAttemptAt, row.LastError, row.SentAt, row.DeliveredAt, history);

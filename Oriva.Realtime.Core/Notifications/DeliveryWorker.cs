@@ -19,6 +19,7 @@ internal sealed partial class DeliveryWorker(
     NotificationStore store, ChannelRegistry channels, DestinationCircuits circuits, RealtimeMetrics metrics, TimeProvider time,
     IOptions<DeliveryOptions> options, ILogger<DeliveryWorker> logger) : BackgroundService
 {
+    public const string LeftApp = "left_app";
     private const string Failed = "failed";
 
     private static readonly TimeSpan s_outagePause = TimeSpan.FromSeconds(1);
@@ -28,34 +29,42 @@ internal sealed partial class DeliveryWorker(
     /// <summary>There may be something due.</summary>
     public void Announce() => _announced.Set();
 
-    /// <summary>Sends what is due now, once.</summary>
+    /// <summary>Sends what is due now, as much as may be under way at once.</summary>
     /// <returns>How many deliveries were claimed.</returns>
     public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
     {
-        if (channels.Names.Count == 0)
-            return 0;
-        // No more than can be sent at once: what waits here would only use up its lease.
-        var concurrency = options.Value.Concurrency;
-        var claimed = await store.ClaimDeliveriesAsync(channels.Names, 4 * concurrency, concurrency, options.Value.Lease, time.GetUtcNow());
-        await Parallel.ForEachAsync(claimed, new ParallelOptions { MaxDegreeOfParallelism = concurrency, CancellationToken = cancellationToken }, DeliverAsync);
+        var claimed = await ClaimAsync(options.Value.Concurrency);
+        await Task.WhenAll(claimed.Select(work => DeliverAsync(work, cancellationToken)));
         return claimed.Count;
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        if (channels.Names.Count == 0)
+            return;
         var answering = true;
+        using var slots = new SemaphoreSlim(options.Value.Concurrency);
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                var sent = await RunOnceAsync(stoppingToken);
+                // A slow destination keeps its slots and not the others'.
+                await slots.WaitAsync(stoppingToken);
+                slots.Release();
+                var claimed = await ClaimAsync(slots.CurrentCount);
+                foreach (var work in claimed)
+                {
+                    await slots.WaitAsync(CancellationToken.None);
+                    _ = DeliverAsync(work, CancellationToken.None).ContinueWith(_ => slots.Release(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+                }
+
                 answering = true;
-                if (sent == 0)
+                if (claimed.Count == 0)
                     await _announced.WaitAsync(options.Value.Poll, time, stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
-                return;
+                break;
             }
             catch (Exception e)
             {
@@ -67,10 +76,42 @@ internal sealed partial class DeliveryWorker(
                 await Task.Delay(s_outagePause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
+
+        // What is under way ends, as far as the host waits for it: a send that is cut off would be repeated.
+        for (var i = 0; i < options.Value.Concurrency; i++)
+            await slots.WaitAsync(CancellationToken.None);
     }
 
-    private async ValueTask DeliverAsync(DeliveryWork work, CancellationToken stopping)
+    /// <summary>Step 1. No more than can be sent at once, since what waits here would only use up its lease; and of one app not all of it.</summary>
+    private Task<List<DeliveryWork>> ClaimAsync(int room) =>
+        store.ClaimDeliveriesAsync(channels.Names, room, Math.Max(1, room / 2), options.Value.Lease, time.GetUtcNow());
+
+    /// <summary>Whatever happens to one delivery is its own affair: the others go on, and it is due again when its lease has lapsed.</summary>
+    private async Task DeliverAsync(DeliveryWork work, CancellationToken stopping)
     {
+        try
+        {
+            await TryDeliverAsync(work, stopping);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // The node stops; the attempt is repeated by another.
+        }
+        catch (Exception e)
+        {
+            LogPutOff(e, work.Id, work.Channel);
+        }
+    }
+
+    /// <summary>Steps 2 to 4.</summary>
+    private async Task TryDeliverAsync(DeliveryWork work, CancellationToken stopping)
+    {
+        if (work.HasLeft)
+        {
+            await store.SuppressAsync(work, LeftApp);
+            return;
+        }
+
         var channel = channels.Get(work.Channel);
         var started = time.GetUtcNow();
         var sending = await circuits.TrySendAsync(channel, work, send => SendAsync(channel, work, send), stopping);
@@ -136,6 +177,9 @@ internal sealed partial class DeliveryWorker(
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Delivering failed")]
     private partial void LogFailed(Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Delivery {Delivery} by {Channel} could not be attempted or recorded; it is due again when its lease has lapsed")]
+    private partial void LogPutOff(Exception exception, Guid delivery, string channel);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Delivery {Delivery} by {Channel} took longer than its lease; another node has it now, and it may be sent twice")]
     private partial void LogLost(Guid delivery, string channel);

@@ -24,13 +24,13 @@ internal sealed class DestinationCircuits(TimeProvider time, IOptions<DeliveryOp
         var circuit = _circuits.GetOrAdd((channel.Name, channel.DestinationOf(delivery)), static (_, made) => new Circuit(made.CircuitFailures, made.CircuitBreak), options.Value);
         if (circuit.TryEnter(time.GetUtcNow(), out var isProbe) is { } heldUntil)
             return new CircuitResult(null, heldUntil);
-        var isAway = true;
+        bool? isAway = null;
         try
         {
             var result = await send(cancellationToken);
             // What the destination refuses says that it is there.
             isAway = !result.IsSuccess && !result.IsPermanent;
-            return new CircuitResult(result, isProbe && isAway ? time.GetUtcNow() + options.Value.CircuitBreak : null);
+            return new CircuitResult(result, isProbe && isAway.Value ? time.GetUtcNow() + options.Value.CircuitBreak : null);
         }
         finally
         {
@@ -65,15 +65,16 @@ internal sealed class DestinationCircuits(TimeProvider time, IOptions<DeliveryOp
             }
         }
 
-        public void Leave(DateTimeOffset now, bool wasProbe, bool isAway)
+        /// <param name="isAway">Null: it was not found out.</param>
+        public void Leave(DateTimeOffset now, bool wasProbe, bool? isAway)
         {
             lock (_lock)
             {
                 if (wasProbe)
                     _isProbed = false;
-                if (!isAway)
+                if (isAway == false)
                     (_failures, _openUntil) = (0, null);
-                else if (++_failures >= mostFailures)
+                else if (isAway == true && ++_failures >= mostFailures)
                     _openUntil = now + pause;
             }
         }

@@ -11,7 +11,7 @@ namespace Oriva.Realtime.Core.Notifications;
 /// <param name="Channels">Absent: the inbox and live.</param>
 public sealed record DirectNotificationRequest(
     string? App, IReadOnlyList<string>? UserIds, string? Title, string? Body = null, string? Link = null, string? Image = null,
-    IReadOnlyList<DirectAction>? Actions = null, string? Type = null, IReadOnlyList<string>? Channels = null, string? Id = null)
+    IReadOnlyList<DirectAction?>? Actions = null, string? Type = null, IReadOnlyList<string>? Channels = null, string? Id = null)
 {
     public JsonElement Data { get; init; }
 }
@@ -78,13 +78,13 @@ public sealed class DirectNotifications
         var now = StoreTime.Truncate(_time.GetUtcNow());
         var id = request.Id ?? Guid.CreateVersion7(now).ToString();
         var notifications = members.ConvertAll(user => Build(request, id, user, now));
-        var added = await _store.AddRequestedAsync(
+        var sent = await _store.AddRequestedAsync(
             app, id, HashOf(request), notifications, now, (notification, counts) => _events.OfCreated(notification, counts, now));
-        if (added is null)
+        if (sent is null)
             return new Fault(FaultCodes.IdReused, $"The id '{id}' was used before with other content.") { EventIds = [id] };
         _events.Announce();
         _deliveries.Announce();
-        return new DirectNotificationReceipt(id, added.Count, [.. wanted.Except(members, StringComparer.Ordinal)], Duplicate: added.Count == 0 && members.Count > 0);
+        return new DirectNotificationReceipt(id, sent.Added.Count, [.. wanted.Except(members, StringComparer.Ordinal)], sent.IsRepeat);
     }
 
     private void Check(DirectNotificationRequest request, Manifest manifest, FaultList faults)
@@ -105,8 +105,8 @@ public sealed class DirectNotifications
             faults.Add(FaultCodes.TooLarge, "/actions", $"At most {MostActions} actions.");
         foreach (var (i, action) in (request.Actions ?? []).Take(MostActions).Index())
         {
-            CheckText(action.Title, $"/actions/{i}/title", MaxTitle, required: true, faults);
-            CheckLink(action.Link, $"/actions/{i}/link", required: true, faults);
+            CheckText(action?.Title, $"/actions/{i}/title", MaxTitle, required: true, faults);
+            CheckLink(action?.Link, $"/actions/{i}/link", required: true, faults);
         }
 
         if (request.Type is not null && !manifest.Declares(request.Type))
@@ -160,7 +160,7 @@ public sealed class DirectNotifications
         ContentHash.Of(request.Type ?? "", userId: null, topic: null, JsonSerializer.SerializeToElement(
             new
             {
-                request.UserIds, request.Title, request.Body, request.Link, request.Image, request.Actions, request.Channels,
+                UserIds = request.UserIds!.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal), request.Title, request.Body, request.Link, request.Image, request.Actions, request.Channels,
                 Data = request.Data.ValueKind == JsonValueKind.Undefined ? null : (JsonElement?)request.Data,
             },
             WireJson.Options));

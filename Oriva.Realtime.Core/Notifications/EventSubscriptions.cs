@@ -25,11 +25,13 @@ public sealed class EventSubscriptions
 
     private readonly RealtimeDatabase _database;
     private readonly AccessPolicy _access;
+    private readonly AppRegistry _registry;
     private readonly NotificationInterest _interest;
     private readonly TimeProvider _time;
 
-    internal EventSubscriptions(RealtimeDatabase database, AccessPolicy access, NotificationInterest interest, TimeProvider time)
+    internal EventSubscriptions(RealtimeDatabase database, AccessPolicy access, AppRegistry registry, NotificationInterest interest, TimeProvider time)
     {
+        _registry = registry;
         _database = database;
         _access = access;
         _interest = interest;
@@ -102,8 +104,10 @@ public sealed class EventSubscriptions
             faults.Add(FaultCodes.UserForbidden, "/userId", "A user subscribes for itself.");
         if (request.UserId is not null && !Names.IsId(request.UserId))
             faults.Add(FaultCodes.Invalid, "/userId", "Is not a user id.");
-        if (!Pattern.TryParseType(request.Type, out _))
+        if (!Pattern.TryParseType(request.Type, out var pattern))
             faults.Add(FaultCodes.Invalid, "/type", "Must be a type, a prefix and '.*', or '*'.");
+        else if (_registry.Find(request.App!)?.Manifest.HasTypesLike(pattern) != true)
+            faults.Add(FaultCodes.UnknownType, "/type", "The app has no such type.");
         if (request.Topic is not null && !Names.IsTopic(request.Topic))
             faults.Add(FaultCodes.Invalid, "/topic", "Is not a topic.");
         else if (request.Topic is not null && !_access.MayFollow(caller, request.App!, request.Topic))

@@ -116,12 +116,14 @@ internal sealed partial class NotificationRouter(
         try
         {
             var (progress, notifications) = (new List<RoutingProgress>(), new List<NewNotification>());
-            while (notifications.Count < ChunkRecipients && works.TryDequeue(out var work))
+            var characters = 0;
+            while (notifications.Count < ChunkRecipients && characters < ChunkCharacters && works.TryDequeue(out var work))
             {
                 chunk.Add(work);
                 var (step, made) = await PrepareAsync(app, work, ChunkRecipients - notifications.Count, cancellationToken);
                 progress.Add(step);
                 notifications.AddRange(made);
+                characters += made.Count * (work.Event?.Data.Length ?? 0);
             }
 
             await WriteAsync(works, progress, notifications);
@@ -159,11 +161,15 @@ internal sealed partial class NotificationRouter(
         string appId, RoutingWork work, int room, CancellationToken cancellationToken)
     {
         var notifications = new List<NewNotification>();
-        if (work.Event is not { } e || registry.Find(appId) is not { } app)
+        if (work.Event is not { } e)
         {
             LogGone(work.App, work.Source, work.EventId);
             return (new RoutingProgress(work, IsDone: true), notifications);
         }
+
+        // It was there when the event was appended: another node may know how to read what this one does not.
+        if (registry.Find(appId) is not { } app)
+            throw new InvalidOperationException($"This node knows no manifest of the app '{appId}'.");
 
         var after = work.ResumeRule is null ? null : new RecipientPosition(work.ResumeRule, work.ResumeUser);
         var page = await finder.FindAsync(app, e, after, Math.Clamp(ChunkCharacters / (e.Data.Length + 1_024), 1, room), cancellationToken);
@@ -189,7 +195,7 @@ internal sealed partial class NotificationRouter(
                 Link = text.Link,
                 Image = text.Image,
                 Actions = text.Actions,
-                Data = e.Data,
+                Data = recipient.SeesEvent ? e.Data : "{}",
                 TemplateError = text.TemplateError,
                 Deliveries = [.. recipient.Channels.Select(channels.ToDelivery)],
             });
@@ -225,6 +231,6 @@ internal sealed partial class NotificationRouter(
     [LoggerMessage(Level = LogLevel.Error, Message = "Event {Source}/{EventId} cannot be routed in app {App}; it is {What}")]
     private partial void LogRefused(Exception exception, string app, string source, string eventId, string what);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Event {Source}/{EventId} is no longer in the log, or app {App} has no manifest; nobody is notified of it")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Event {Source}/{EventId} of app {App} is no longer in the log; nobody is notified of it")]
     private partial void LogGone(string app, string source, string eventId);
 }

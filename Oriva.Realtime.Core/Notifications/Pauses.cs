@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Storage;
 using Oriva.Realtime.Core.Storage.Rows;
 
@@ -17,10 +18,12 @@ public sealed class Pauses
 
     private readonly RealtimeDatabase _database;
     private readonly DeliveryWorker _worker;
+    private readonly WakeSignal _routing;
     private readonly TimeProvider _time;
 
-    internal Pauses(RealtimeDatabase database, DeliveryWorker worker, TimeProvider time)
+    internal Pauses(RealtimeDatabase database, DeliveryWorker worker, EventLogWriter writer, TimeProvider time)
     {
+        _routing = writer.RoutingQueued;
         _database = database;
         _worker = worker;
         _time = time;
@@ -66,6 +69,7 @@ public sealed class Pauses
         await using var context = _database.ForService();
         var removed = await context.Pauses.Where(row => row.Id == id).ExecuteDeleteAsync(cancellationToken) > 0;
         _worker.Announce();
+        _routing.Set();
         return removed;
     }
 

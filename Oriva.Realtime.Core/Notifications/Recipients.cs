@@ -10,7 +10,8 @@ using Oriva.Realtime.Core.Storage.Rows;
 namespace Oriva.Realtime.Core.Notifications;
 
 /// <param name="Rule">Null: a subscription that no rule describes.</param>
-internal sealed record Recipient(NotificationRule? Rule, string UserId, string? Locale, IReadOnlyList<string> Channels);
+/// <param name="SeesEvent">The event itself is for this user too. Whom a rule merely tells about it gets the rule's text, and not the event's data.</param>
+internal sealed record Recipient(NotificationRule? Rule, string UserId, string? Locale, IReadOnlyList<string> Channels, bool SeesEvent = true);
 
 /// <param name="Next">Where the next page starts; null: there is none.</param>
 internal sealed record RecipientPage(IReadOnlyList<Recipient> Recipients, RecipientPosition? Next);
@@ -76,7 +77,7 @@ internal sealed class RecipientFinder(RealtimeDatabase database)
                 return (owner is null ? [] : [new Recipient(rule, owner.UserId, owner.Locale, ChannelsOf(rule!))], null);
             case NotificationRule.ToMembers:
                 var page = await After(members, afterUser).OrderBy(user => user.UserId).Select(user => new { user.UserId, user.Locale }).Take(room).ToListAsync(cancellationToken);
-                return ([.. page.Select(user => new Recipient(rule, user.UserId, user.Locale, ChannelsOf(rule!)))], page.Count == room ? page[^1].UserId : null);
+                return ([.. page.Select(user => new Recipient(rule, user.UserId, user.Locale, ChannelsOf(rule!), IsOpen(app, e.Topic) && (e.UserId is null || e.UserId == user.UserId)))], page.Count == room ? page[^1].UserId : null);
             default:
                 return await FindFollowersAsync(context, app, e, rule, afterUser, room, cancellationToken);
         }
@@ -100,7 +101,7 @@ internal sealed class RecipientFinder(RealtimeDatabase database)
         var ids = users.ConvertAll(user => user.UserId);
         var rows = (await subscriptions.Where(row => ids.Contains(row.UserId)).ToListAsync(cancellationToken)).ToLookup(row => row.UserId, StringComparer.Ordinal);
 
-        var topicIsOpen = e.Topic is null || app.Manifest.Topics.Any(topic => topic.Pattern.Matches(e.Topic) && !topic.NeedsClaim);
+        var topicIsOpen = IsOpen(app, e.Topic);
         // Whom the rule about its own events tells already.
         var told = rule is null && app.Manifest.RulesOn(e.Type).Count > 0 ? e.UserId : null;
         var found = new List<Recipient>();
@@ -121,6 +122,9 @@ internal sealed class RecipientFinder(RealtimeDatabase database)
     private static IQueryable<AppUserRow> After(IQueryable<AppUserRow> users, string? user) =>
         user is null ? users : users.Where(row => string.Compare(row.UserId, user) > 0);
 #pragma warning restore CA1309, CA1310
+
+    /// <summary>Whether every member may follow the topic.</summary>
+    private static bool IsOpen(App app, string? name) => name is null || app.Manifest.Topics.Any(topic => topic.Pattern.Matches(name) && !topic.NeedsClaim);
 
     private static IReadOnlyList<string> ChannelsOf(NotificationRule rule) => rule.Channels.Count == 0 ? s_defaultChannels : rule.Channels;
 

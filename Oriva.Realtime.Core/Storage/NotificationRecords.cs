@@ -97,6 +97,9 @@ internal sealed record NotificationState(Guid Id, bool Seen, bool Read, bool Arc
     };
 }
 
+/// <param name="IsRepeat">The id was there with the same content; nothing was added.</param>
+internal sealed record RequestedNotifications(bool IsRepeat, IReadOnlyList<NewNotification> Added);
+
 /// <param name="Found">The ids that are the user's, changed or not.</param>
 internal sealed record MarkedInbox(InboxCounts Counts, IReadOnlySet<Guid> Found);
 
@@ -127,6 +130,9 @@ public sealed record DeliveryWork(Guid Id, Guid LockId, Guid NotificationId, str
     public string? Locale { get; init; }
 
     public string? TimeZone { get; init; }
+
+    /// <summary>The user is no member of the app any more.</summary>
+    internal bool HasLeft { get; init; }
 }
 
 /// <param name="Status">Of the delivery after it.</param>
@@ -203,6 +209,8 @@ internal sealed record NotificationStatements
     public required string FinishDelivery { get; init; }
 
     public required string AddAttempt { get; init; }
+
+    public required string SuppressDelivery { get; init; }
 
     public required string PostponeDelivery { get; init; }
 }

@@ -62,16 +62,16 @@ internal abstract class NotificationStore(NotificationStatements sql)
         [("id", Id(work.Id)), ("lock", Id(work.LockId)), ("attempts", work.Attempts + 1), ("error", error), ("due", Time(dueAt ?? now)), ("failed", dueAt is null ? Time(now) : null)]));
 
     /// <summary>Notifications without an event.</summary>
-    /// <returns>Null: the id was used before with other content. Otherwise those that are new: none when it is a repeat.</returns>
-    public Task<IReadOnlyList<NewNotification>?> AddRequestedAsync(
+    /// <returns>Null: the id was used before with other content.</returns>
+    public Task<RequestedNotifications?> AddRequestedAsync(
         string app, string id, byte[] contentHash, IReadOnlyList<NewNotification> notifications, DateTimeOffset now,
         Func<NewNotification, InboxCounts, OutboxRow?> announce) => InTransactionAsync(async connection =>
     {
         var isNew = await connection.ExecuteAsync(sql.AddRequest, [("app", app), ("id", id), ("hash", contentHash), ("now", Time(now))]) > 0;
         if (isNew)
-            return await AddAsync(connection, notifications, now, announce);
+            return new RequestedNotifications(IsRepeat: false, await AddAsync(connection, notifications, now, announce));
         var stored = await connection.QueryAsync(sql.FindRequest, [("app", app), ("id", id)], row => row.GetFieldValue<byte[]>(0));
-        return stored[0].AsSpan().SequenceEqual(contentHash) ? (IReadOnlyList<NewNotification>)[] : null;
+        return stored[0].AsSpan().SequenceEqual(contentHash) ? new RequestedNotifications(IsRepeat: true, []) : null;
     });
 
     /// <summary>Marks some of a user's notifications, or all that are unread, and counts anew. Those that are marked so already do not change.</summary>
@@ -99,7 +99,7 @@ internal abstract class NotificationStore(NotificationStatements sql)
         return new MarkedInbox(counts, found);
     });
 
-    /// <summary>Deliveries that are due and nobody's and not paused, each app's oldest first.</summary>
+    /// <summary>Deliveries that are due and nobody's and not paused, each app's oldest first, and apps in another order each time.</summary>
     public Task<List<DeliveryWork>> ClaimDeliveriesAsync(IReadOnlyCollection<string> channels, int limit, int perApp, TimeSpan lease, DateTimeOffset now) =>
         WithConnectionAsync(async connection =>
     {
@@ -132,6 +132,10 @@ internal abstract class NotificationStore(NotificationStatements sql)
             ]);
         return true;
     });
+
+    /// <summary>It will not be sent, for this reason.</summary>
+    public Task SuppressAsync(DeliveryWork work, string reason) =>
+        WithConnectionAsync(connection => connection.ExecuteAsync(sql.SuppressDelivery, [("id", Id(work.Id)), ("lock", Id(work.LockId)), ("reason", reason)]));
 
     /// <summary>Gives a claim back without an attempt.</summary>
     public Task PostponeAsync(DeliveryWork work, DateTimeOffset until) =>
@@ -275,6 +279,7 @@ internal abstract class NotificationStore(NotificationStatements sql)
         Email = TextOrNull(row, 15),
         Locale = TextOrNull(row, 16),
         TimeZone = TextOrNull(row, 17),
+        HasLeft = row.GetBoolean(18),
     };
 
     private NotificationState ReadState(DbDataReader row) => new(ReadId(row, 0), row.GetBoolean(1), row.GetBoolean(2), row.GetBoolean(3));

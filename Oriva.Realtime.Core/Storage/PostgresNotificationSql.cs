@@ -109,7 +109,7 @@ internal static class PostgresNotificationSql
 
         ClaimDeliveries = """
             WITH due AS (
-                SELECT due.id FROM realtime.apps a CROSS JOIN LATERAL (
+                SELECT due.id FROM (SELECT id FROM realtime.apps ORDER BY random()) a CROSS JOIN LATERAL (
                     SELECT d.id FROM realtime.notification_delivery d
                     WHERE d.app = a.id AND d.next_attempt_at <= @now AND (d.leased_until IS NULL OR d.leased_until < now())
                       AND d.channel IN (SELECT value FROM json_array_elements_text(@channels::json))
@@ -121,7 +121,7 @@ internal static class PostgresNotificationSql
                 UPDATE realtime.notification_delivery d SET leased_until = now() + @lease, lock_id = @lock FROM due WHERE d.id = due.id RETURNING d.*
             )
             SELECT c.id, c.notification_id, c.app, c.user_id, c.rule, c.channel, c.attempts,
-                   n.type, n.title, n.body, n.link, n.image, n.actions::text, n.data::text, n.created_at, u.email, u.locale, u.time_zone
+                   n.type, n.title, n.body, n.link, n.image, n.actions::text, n.data::text, n.created_at, u.email, u.locale, u.time_zone, u.left_at IS NOT NULL
             FROM claimed c JOIN realtime.notifications n ON n.id = c.notification_id
             LEFT JOIN realtime.app_users u ON u.app = c.app AND u.user_id = c.user_id
             ORDER BY c.next_attempt_at, c.id
@@ -139,6 +139,11 @@ internal static class PostgresNotificationSql
         AddAttempt = """
             INSERT INTO realtime.delivery_attempts (id, delivery_id, app, user_id, at, duration_ms, outcome, error)
             VALUES (@id, @delivery, @app, @user, @at, @duration, @outcome, @error::text)
+            """,
+
+        SuppressDelivery = """
+            UPDATE realtime.notification_delivery
+            SET status = 'suppressed', reason = @reason, next_attempt_at = NULL, leased_until = NULL, lock_id = NULL WHERE id = @id AND lock_id = @lock
             """,
 
         PostponeDelivery = """

@@ -126,6 +126,7 @@ internal static class PostgresSql
             SELECT d.id, CASE WHEN bool_or(r.position <= i.acked AND (i.from_position < r.position OR (i.resumed AND d.status = 'sent'))) THEN 'delivered' ELSE 'sent' END AS status
             FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[]) AS i(user_id, app, from_position, pushed, acked, resumed)
             JOIN realtime.notification_delivery d ON d.app = i.app AND d.user_id = i.user_id AND d.channel = 'websocket' AND d.status IN ('pending', 'sent')
+                AND (d.status = 'pending' OR i.acked > i.from_position OR i.resumed)
             JOIN realtime.publish_receipts r ON r.app = d.app AND r.event_id = d.notification_id::text
             WHERE (i.from_position < r.position AND r.position <= i.pushed AND (d.status = 'pending' OR r.position <= i.acked))
                OR (i.resumed AND d.status = 'sent' AND r.position <= i.acked)

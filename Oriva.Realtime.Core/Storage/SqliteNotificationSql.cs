@@ -108,7 +108,7 @@ internal static class SqliteNotificationSql
         ClaimDeliveries = """
             UPDATE notification_delivery SET leased_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + @lease, lock_id = @lock
             WHERE id IN (
-                SELECT due.id FROM apps a JOIN notification_delivery due ON due.rowid IN (
+                SELECT due.id FROM (SELECT id FROM apps ORDER BY random() LIMIT -1) a CROSS JOIN notification_delivery due ON due.rowid IN (
                     SELECT o.rowid FROM notification_delivery o
                     WHERE o.app = a.id AND o.next_attempt_at <= @now AND (o.leased_until IS NULL OR o.leased_until < unixepoch('subsec') * 1000000)
                       AND o.channel IN (SELECT value FROM json_each(@channels))
@@ -127,7 +127,8 @@ internal static class SqliteNotificationSql
                 (SELECT created_at FROM notifications n WHERE n.id = notification_delivery.notification_id),
                 (SELECT email FROM app_users u WHERE u.app = notification_delivery.app AND u.user_id = notification_delivery.user_id),
                 (SELECT locale FROM app_users u WHERE u.app = notification_delivery.app AND u.user_id = notification_delivery.user_id),
-                (SELECT time_zone FROM app_users u WHERE u.app = notification_delivery.app AND u.user_id = notification_delivery.user_id)
+                (SELECT time_zone FROM app_users u WHERE u.app = notification_delivery.app AND u.user_id = notification_delivery.user_id),
+                EXISTS (SELECT 1 FROM app_users u WHERE u.app = notification_delivery.app AND u.user_id = notification_delivery.user_id AND u.left_at IS NOT NULL)
             """,
 
         FinishDelivery = """
@@ -142,6 +143,11 @@ internal static class SqliteNotificationSql
         AddAttempt = """
             INSERT INTO delivery_attempts (id, delivery_id, app, user_id, at, duration_ms, outcome, error)
             VALUES (@id, @delivery, @app, @user, @at, @duration, @outcome, @error)
+            """,
+
+        SuppressDelivery = """
+            UPDATE notification_delivery
+            SET status = 'suppressed', reason = @reason, next_attempt_at = NULL, leased_until = NULL, lock_id = NULL WHERE id = @id AND lock_id = @lock
             """,
 
         PostponeDelivery = "UPDATE notification_delivery SET next_attempt_at = @next, leased_until = NULL, lock_id = NULL WHERE id = @id AND lock_id = @lock",

@@ -31,7 +31,6 @@ internal static class ConfigurationCheck
         ["Limits:PublishesPerSecond"] = (0, int.MaxValue),
         ["Delivery:JitterPercent"] = (0, 100),
         ["Delivery:Concurrency"] = (1, 1_000),
-        ["Delivery:CircuitFailures"] = (2, int.MaxValue),
     };
 
     // Its key is ConnectionStrings:Postgres.

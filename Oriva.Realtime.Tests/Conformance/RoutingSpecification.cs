@@ -224,20 +224,45 @@ public abstract class RoutingSpecification(StoreFixture fixture) : StoreTests(fi
     }
 
     [Theory]
-    [InlineData("{% for i in (1..1000000) %}{% endfor %}x", "title: ")]
-    [InlineData("{% for i in (1..9000) %}xxxxxxxxxx{% endfor %}", "title: The template makes more than")]
+    [InlineData("{% for i in data.many %}{% assign x = i %}{% endfor %}x", "title: ")]
+    [InlineData("{% for i in data.some %}{{ data.long }}{% endfor %}", "title: The template makes more than 4000 characters")]
+    [InlineData("{% assign x = data.long %}{% for i in data.some %}{% assign x = x | append: x %}{% endfor %}y", "title: The filter 'append' makes more than")]
+    [InlineData("{% assign x = data.long %}{% for i in data.some %}{% assign x = x | replace: 'x', 'xxxxxxxx' %}{% endfor %}y", "title: The filter 'replace' makes more than")]
     public async Task TemplateThatFails_IsSaidPlainly_AndRecorded(string title, string error)
     {
         var app = await Node.AddAppAsync(new { name = "r", on = TestManifest.Type, to = "members", title, body = "fine" });
         await Node.AddMembersAsync(app, "ada");
 
-        await Node.PublishAsync(Drafts.ToAll(app));
+        await Node.PublishAsync(Drafts.ToAll(app, new { many = Enumerable.Range(0, 5_000), some = Enumerable.Range(0, 100), @long = new string('x', 100) }));
         await Node.RoutedAsync();
 
         var notification = (await Node.ListAsync(app, "ada")).ShouldHaveSingleItem();
         (notification.Title, notification.Body).ShouldBe((TestManifest.Type, "fine"));
         await using var context = Node.Database.ForService();
         (await context.Notifications.SingleAsync(row => row.App == app, Cancel)).TemplateError.ShouldNotBeNull().ShouldStartWith(error);
+    }
+
+    [Theory]
+    [InlineData("{% for i in (1..5) %}{% endfor %}", false)]
+    [InlineData("{% for i in (1..data.n) %}{% endfor %}", false)]
+    [InlineData("{% assign r = ( 1 .. data.n ) %}", false)]
+    [InlineData("{{ data.title", false)]
+    [InlineData("{{ data.title | truncate: 10, '...' }} (a..b)", true)]
+    public void Template_IsRefusedWithTheManifest_WhenItIsNoneOrHasARange(string title, bool isGood) =>
+        (LiquidTemplate.Parse(title, out _) is not null).ShouldBe(isGood);
+
+    [Fact]
+    public async Task MembersWhomAnEventIsNotFor_AreToldWithoutItsData()
+    {
+        var app = await Node.AddAppAsync(Rule(to: "members"));
+        await Node.AddMembersAsync(app, "ada", "bob");
+
+        await Node.PublishAsync(Drafts.ToUser(app, "ada", new { what = "It", secret = 1 }));
+        await Node.RoutedAsync();
+
+        (await Node.ListAsync(app, "ada")).ShouldHaveSingleItem().Data.GetRawText().ShouldContain("secret");
+        var told = (await Node.ListAsync(app, "bob")).ShouldHaveSingleItem();
+        (told.Title, told.Data.GetRawText()).ShouldBe(("It happened", "{}"));
     }
 
     [Theory]
