@@ -17,7 +17,7 @@ internal sealed record BenchOptions
           bare --urls URLS   only the bare hub; --redis HOST:PORT, --messagepack
           verify …           checks a deployment's promise under load and faults; verify alone says how
 
-          --scenario NAMES   of publish, append, unicast, fanout, idle, storm, stalled; all
+          --scenario NAMES   of publish, append, unicast, fanout, idle, storm, stalled, routing; all
           --case TEXT        only cases with this in their title, such as "256 in flight"
           --rounds N         measured rounds of each case; 5
           --seconds N        length of a round; 5

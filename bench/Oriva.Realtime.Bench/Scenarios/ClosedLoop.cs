@@ -1,5 +1,6 @@
 using Oriva.Realtime.Bench.Load;
 using Oriva.Realtime.Bench.Report;
+using Oriva.Realtime.Bench.Servers;
 
 namespace Oriva.Realtime.Bench.Scenarios;
 
@@ -7,13 +8,13 @@ namespace Oriva.Realtime.Bench.Scenarios;
 /// As fast as the server goes with so many publishes in flight. Without a crowd a publish is in flight until it is answered; with one, until it is
 /// answered and everyone entitled has it, so that no server can run ahead of its own deliveries.
 /// </summary>
-internal sealed record ClosedLoop(Audience Audience, int InFlight, int EventsPerPost = 1, Route Route = Route.Post)
+internal sealed record ClosedLoop(Audience Audience, int InFlight, int EventsPerPost = 1, Route Route = Route.Post, string Type = Target.Message)
 {
     public async Task<Measurement> RunAsync(Stage stage, TimeSpan duration, CancellationToken cancellationToken)
     {
         var target = stage.Target;
         var receivers = stage.Crowd is not { } crowd ? 0 : Audience == Audience.Everyone ? crowd.Size : 1;
-        var publishers = await Publisher.ConnectAsync(target, Audience, EventsPerPost, InFlight, Route, cancellationToken);
+        var publishers = await Publisher.ConnectAsync(target, Audience, EventsPerPost, InFlight, Route, Type, cancellationToken);
         var slots = receivers > 0 ? new Slots(InFlight, receivers * EventsPerPost) : null;
         var latency = new Histogram();
         (target.Arrivals.Latency, target.Arrivals.Slots) = (latency, slots);

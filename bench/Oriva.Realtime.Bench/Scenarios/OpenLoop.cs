@@ -1,5 +1,6 @@
 using Oriva.Realtime.Bench.Load;
 using Oriva.Realtime.Bench.Report;
+using Oriva.Realtime.Bench.Servers;
 
 namespace Oriva.Realtime.Bench.Scenarios;
 
@@ -9,7 +10,7 @@ internal sealed record OpenLoop(Audience Audience, int PerSecond, int Connection
     public async Task<Measurement> RunAsync(Stage stage, TimeSpan duration, CancellationToken cancellationToken)
     {
         var target = stage.Target;
-        var publishers = await Publisher.ConnectAsync(target, Audience, events: 1, Connections, Route.Post, cancellationToken);
+        var publishers = await Publisher.ConnectAsync(target, Audience, events: 1, Connections, Route.Post, Target.Message, cancellationToken);
         var latency = new Histogram();
         (target.Arrivals.Latency, target.Arrivals.Slots) = (latency, null);
 

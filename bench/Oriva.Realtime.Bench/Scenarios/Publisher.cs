@@ -20,9 +20,9 @@ internal sealed class Publisher : IDisposable
         _positions = new long[request.Events];
     }
 
-    public static async Task<Publisher[]> ConnectAsync(Target target, Audience audience, int events, int count, Route route, CancellationToken cancellationToken)
+    public static async Task<Publisher[]> ConnectAsync(Target target, Audience audience, int events, int count, Route route, string type, CancellationToken cancellationToken)
     {
-        var request = target.BuildPublish(audience, events, route);
+        var request = target.BuildPublish(audience, events, route, type);
         var publishers = new Publisher[count];
         for (var i = 0; i < count; i++)
         {

@@ -35,6 +35,15 @@ internal sealed record Scale
 
     public int StalledInFlight { get; init; } = 4;
 
+    /// <summary>Events that are published at once, and then routed.</summary>
+    public int RoutingEvents { get; init; } = 5_000;
+
+    /// <summary>Whom one event notifies beside others' live traffic.</summary>
+    public int RoutingMembers { get; init; } = 20_000;
+
+    /// <summary>The live traffic.</summary>
+    public int RoutingPerSecond { get; init; } = 500;
+
     /// <summary>Says whether everything works, and nothing about speed.</summary>
     public static Scale Smoke { get; } = new()
     {
@@ -51,6 +60,8 @@ internal sealed record Scale
         StormUsers = 25,
         StormMissed = 20,
         StormWarmUp = TimeSpan.FromSeconds(0.1),
+        RoutingEvents = 100,
+        RoutingMembers = 500,
     };
 
     /// <summary>The same number everywhere.</summary>

@@ -1,6 +1,7 @@
 using Oriva.Realtime.Bench.Databases;
 using Oriva.Realtime.Bench.Load;
 using Oriva.Realtime.Bench.Report;
+using Oriva.Realtime.Bench.Servers;
 
 namespace Oriva.Realtime.Bench.Scenarios;
 
@@ -8,7 +9,7 @@ namespace Oriva.Realtime.Bench.Scenarios;
 /// <param name="FreshEachRound">Each round is on servers of its own, and its cases warm them up themselves; otherwise a scene serves all rounds.</param>
 internal sealed record Scenario(string Name, Func<StageHands, CancellationToken, Task<Scene>> SetAsync, bool FreshEachRound = false, Chart? Chart = null)
 {
-    public static readonly string[] Names = ["publish", "append", "unicast", "fanout", "idle", "storm", "stalled"];
+    public static readonly string[] Names = ["publish", "append", "unicast", "fanout", "idle", "storm", "stalled", "routing"];
 
     public static IEnumerable<Scenario> Find(string name, Scale scale, IReadOnlyList<Dialect> dialects) => name switch
     {
@@ -19,6 +20,7 @@ internal sealed record Scenario(string Name, Func<StageHands, CancellationToken,
         "idle" => [Idle(scale)],
         "storm" => [Reconnect(scale)],
         "stalled" => [Stalled(scale)],
+        "routing" => [Routing(scale), RoutingBesideTraffic(scale)],
         _ => throw new BenchException($"There is no scenario '{name}', only {string.Join(", ", Names)}."),
     };
 
@@ -98,5 +100,31 @@ internal sealed record Scenario(string Name, Func<StageHands, CancellationToken,
     {
         var stages = await hands.SetAsync(scale.Users[0], withCrowd: true, Dialect.Json, stop);
         return new Scene(stages, [Case.Of($"fan-out, {scale.StalledInFlight} in flight", null, stages, new StalledReader(scale.StalledInFlight).RunAsync)]);
+    });
+
+    /// <summary>What notification rules add to a publish, and how fast notifications come of events.</summary>
+    private static Scenario Routing(Scale scale) => new("routing", async (hands, stop) =>
+    {
+        var stages = await hands.SetOursAsync(scale.Users[0], withCrowd: false, stop);
+        foreach (var stage in stages)
+            await ((OursTarget)stage.Target).PutMembersAsync(scale.Users[0], stop);
+        var (routings, inFlight) = (stages.Select(stage => new Routing(stage)).ToList(), scale.PublishInFlight[^1]);
+        return new Scene(stages,
+        [
+            .. routings.Select(routing => routing.ComparePublishes(inFlight)),
+            new($"{scale.RoutingEvents:N0} events at once, each notifies its user", null,
+                [.. routings.Select(routing => routing.CatchUp(scale.RoutingEvents, scale.BatchEvents, scale.BatchesInFlight))]) { IsWarm = true },
+        ]);
+    });
+
+    /// <summary>What an event that notifies everybody does to others' live traffic.</summary>
+    private static Scenario RoutingBesideTraffic(Scale scale) => new($"routing to all members beside {scale.Users[0]:N0} connections", async (hands, stop) =>
+    {
+        var members = Math.Max(scale.RoutingMembers, scale.Users[0]);
+        var stages = await hands.SetOursAsync(scale.Users[0], withCrowd: true, stop);
+        foreach (var stage in stages)
+            await ((OursTarget)stage.Target).PutMembersAsync(members, stop);
+        var live = new OpenLoop(Audience.User, scale.RoutingPerSecond, scale.UnicastInFlight);
+        return new Scene(stages, [new($"unicast at {scale.RoutingPerSecond:N0}/s, {members:N0} members", null, [.. stages.Select(stage => new Routing(stage).Disturb(live, members))])]);
     });
 }

@@ -22,21 +22,12 @@ internal sealed class StageHands(BenchOptions options, string folder)
     public IReadOnlyList<Store> StoreKinds => options.Stores;
 
     /// <param name="withCrowd">Users are connected from the start; otherwise they come when a case or the verification wants them.</param>
-    public async Task<IReadOnlyList<Stage>> SetAsync(int users, bool withCrowd, Dialect dialect, CancellationToken cancellationToken)
-    {
-        var home = NewFolder();
-        var stages = new List<Stage>();
-        var servers = options.Servers.Where(server => dialect == Dialect.Json || server is not (ServerKeys.SocketIo or ServerKeys.SocketIoRedis)).ToList();
-        var targets = servers.Sum(server => server == ServerKeys.Ours ? options.Stores.Count : 1);
-        var turn = targets * users > MostConnections ? new Turn() : null;
-        foreach (var server in servers)
-        {
-            foreach (var store in server == ServerKeys.Ours ? options.Stores : (IEnumerable<Store?>)[null])
-                stages.Add(Keep(await Stage.SetAsync(await StartAsync(server, store, home, dialect, users, cancellationToken), withCrowd, turn, cancellationToken)));
-        }
+    public Task<IReadOnlyList<Stage>> SetAsync(int users, bool withCrowd, Dialect dialect, CancellationToken cancellationToken) =>
+        SetAsync([.. options.Servers.Where(server => dialect == Dialect.Json || server is not (ServerKeys.SocketIo or ServerKeys.SocketIoRedis))], users, withCrowd, dialect, cancellationToken);
 
-        return stages;
-    }
+    /// <summary>For what no other server has.</summary>
+    public Task<IReadOnlyList<Stage>> SetOursAsync(int users, bool withCrowd, CancellationToken cancellationToken) =>
+        SetAsync([ServerKeys.Ours], users, withCrowd, Dialect.Json, cancellationToken);
 
     /// <summary>A store without anything of ours over it.</summary>
     public async Task<RawDatabase> OpenRawAsync(Store store, CancellationToken cancellationToken) => Keep<RawDatabase>(store == Store.Postgres
@@ -63,6 +54,21 @@ internal sealed class StageHands(BenchOptions options, string folder)
     {
         while (_standing.TryPop(out var last))
             await last.DisposeAsync();
+    }
+
+    private async Task<IReadOnlyList<Stage>> SetAsync(IReadOnlyList<string> servers, int users, bool withCrowd, Dialect dialect, CancellationToken cancellationToken)
+    {
+        var home = NewFolder();
+        var stages = new List<Stage>();
+        var targets = servers.Sum(server => server == ServerKeys.Ours ? options.Stores.Count : 1);
+        var turn = targets * users > MostConnections ? new Turn() : null;
+        foreach (var server in servers)
+        {
+            foreach (var store in server == ServerKeys.Ours ? options.Stores : (IEnumerable<Store?>)[null])
+                stages.Add(Keep(await Stage.SetAsync(await StartAsync(server, store, home, dialect, users, cancellationToken), withCrowd, turn, cancellationToken)));
+        }
+
+        return stages;
     }
 
     private async Task<Target> StartAsync(string server, Store? store, string home, Dialect dialect, int users, CancellationToken cancellationToken)

@@ -39,7 +39,7 @@ internal sealed record StalledReader(int InFlight)
     /// <summary>With events of its own, which the others do not get.</summary>
     private static async Task FillAsync(Target target, CancellationToken cancellationToken)
     {
-        var request = target.BuildPublish(Audience.User, FillEvents, Route.Post);
+        var request = target.BuildPublish(Audience.User, FillEvents, Route.Post, Target.Message);
         using var line = await target.ConnectPublisherAsync(Route.Post, cancellationToken);
         for (var sent = 0; sent < FillBytes; sent += request.Bytes.Length)
         {

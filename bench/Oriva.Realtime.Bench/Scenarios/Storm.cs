@@ -1,5 +1,6 @@
 using Oriva.Realtime.Bench.Load;
 using Oriva.Realtime.Bench.Report;
+using Oriva.Realtime.Bench.Servers;
 
 namespace Oriva.Realtime.Bench.Scenarios;
 
@@ -16,7 +17,7 @@ internal sealed record Storm(int Missed, TimeSpan WarmUp)
         var rate = (await live.RunAsync(stage, duration, cancellationToken)).Find(Figure.RateName)!.Value;
 
         await crowd.CutAsync();
-        using var publisher = (await Publisher.ConnectAsync(target, Audience.Everyone, events: 1, count: 1, Route.Post, cancellationToken))[0];
+        using var publisher = (await Publisher.ConnectAsync(target, Audience.Everyone, events: 1, count: 1, Route.Post, Target.Message, cancellationToken))[0];
         for (var i = 0; i < Missed; i++)
             await publisher.PublishAsync(Clock.Now, Mark.NoSlot);
 

@@ -25,12 +25,12 @@ internal class BareTarget(ServerProcess server, string name, Dialect dialect, in
         return new BareTarget(server, redis is null ? "bare SignalR" : "bare SignalR, Redis", dialect, users);
     }
 
-    public override PublishRequest BuildPublish(Audience audience, int events, Route route) => (audience, events) switch
+    public override PublishRequest BuildPublish(Audience audience, int events, Route route, string type) => (audience, events) switch
     {
-        _ when route == Route.Hub => PublishRequest.Invoke("Publish", $"\"{PublishRequest.UserPlaceholder}\",{Draft(audience)}"),
-        (Audience.User, 1) => PublishRequest.Post(Address.ToString(), "/publish/user/" + PublishRequest.UserPlaceholder, token: null, Draft(audience)),
-        (Audience.Everyone, 1) => PublishRequest.Post(Address.ToString(), "/publish/all", token: null, Draft(audience)),
-        _ => PublishRequest.Post(Address.ToString(), "/publish/batch", token: null, Drafts(audience, events)),
+        _ when route == Route.Hub => PublishRequest.Invoke("Publish", $"\"{PublishRequest.UserPlaceholder}\",{Draft(audience, type)}"),
+        (Audience.User, 1) => PublishRequest.Post(Address.ToString(), "/publish/user/" + PublishRequest.UserPlaceholder, token: null, Draft(audience, type)),
+        (Audience.Everyone, 1) => PublishRequest.Post(Address.ToString(), "/publish/all", token: null, Draft(audience, type)),
+        _ => PublishRequest.Post(Address.ToString(), "/publish/batch", token: null, Drafts(audience, events, type)),
     };
 
     public override void ReadReceipts(ReadOnlySpan<byte> body, Span<long> positions) => positions.Clear();

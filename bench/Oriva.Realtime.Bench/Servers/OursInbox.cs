@@ -6,7 +6,7 @@ namespace Oriva.Realtime.Bench.Servers;
 
 /// <summary>
 /// Follows the positions of the subscribed streams: each batch starts where the one before ended, and within it they go up by one. So what is received is
-/// complete and in order, or the connection has a fault.
+/// complete and in order, or the connection has a fault. Notifications have positions as well, and are not counted.
 /// </summary>
 /// <remarks>Relies on the order in which the hub writes a batch's and an event's properties, which it need not keep; the fault says so if it changes.</remarks>
 internal sealed class OursInbox(Arrivals arrivals, Dialect dialect, int user) : Inbox(arrivals, user)
@@ -49,15 +49,18 @@ internal sealed class OursInbox(Arrivals arrivals, Dialect dialect, int user) : 
             return;
         }
 
-        while (Mark.TryRead(rest, _keys.Mark, out var mark, out rest))
+        for (var before = rest; Mark.TryRead(before, _keys.Mark, out var mark, out rest); before = rest)
         {
+            // It has the data of its event, and so a mark that is not its own.
+            var isNotification = before[..^rest.Length].IndexOf("notification.created"u8) >= 0;
             if (!TryReadNumber(ref rest, _keys.Seq, out var seq) || seq != ++position)
             {
                 Fail($"{Encoding.UTF8.GetString(name)}: at {position - 1} came event {seq}");
                 return;
             }
 
-            Count(mark, seq, now);
+            if (!isNotification)
+                Count(mark, seq, now);
         }
 
         if (position != through)

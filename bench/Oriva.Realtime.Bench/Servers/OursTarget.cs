@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Globalization;
 using System.Text.Json;
 using Oriva.Realtime.Bench.Databases;
 using Oriva.Realtime.Bench.Load;
@@ -13,10 +14,37 @@ internal sealed class OursTarget : Target
     /// <summary>With what its durability depends on; the hub sets it so.</summary>
     public const string SqliteDescription = "SQLite, WAL, synchronous FULL";
 
+    /// <summary>With a rule that notifies the event's user.</summary>
+    public const string Notified = "bench.notified";
+
+    /// <summary>With a rule that notifies its followers, of whom there are none.</summary>
+    public const string Followed = "bench.followed";
+
+    /// <summary>With a rule that notifies all members of the app.</summary>
+    public const string Announced = "bench.announced";
+
+    private const int PutsAtOnce = 32;
+
     private const string HubPath = "/hubs/realtime";
 
+    private const string Title = "{{ data.text | size }}";
+
     private const string Manifest = $$"""
-        { "app": "{{App}}", "name": "Bench", "events": { "bench.message": { "title": "A message of the bench", "publishableBy": ["publishers"] } } }
+        {
+          "app": "{{App}}",
+          "name": "Bench",
+          "events": {
+            "{{Message}}": { "title": "A message of the bench", "publishableBy": ["publishers"] },
+            "{{Notified}}": { "title": "A message to notify of", "publishableBy": ["publishers"] },
+            "{{Followed}}": { "title": "A message that nobody follows", "publishableBy": ["publishers"] },
+            "{{Announced}}": { "title": "A message for all", "publishableBy": ["publishers"] }
+          },
+          "notifications": [
+            { "name": "user", "on": "{{Notified}}", "to": "user", "title": "{{Title}}", "channels": ["in_app", "websocket"] },
+            { "name": "followers", "on": "{{Followed}}", "to": "followers", "title": "{{Title}}", "channels": ["in_app", "websocket"] },
+            { "name": "members", "on": "{{Announced}}", "to": "members", "title": "{{Title}}", "channels": ["in_app", "websocket"] }
+          ]
+        }
         """;
 
     private readonly HttpClient _http;
@@ -59,9 +87,9 @@ internal sealed class OursTarget : Target
         }
     }
 
-    public override PublishRequest BuildPublish(Audience audience, int events, Route route) => route == Route.Hub
-        ? PublishRequest.Invoke("Publish", Draft(audience))
-        : PublishRequest.Post(Address.ToString(), "/api/v1/events", SignPublisher(), events == 1 ? Draft(audience) : Drafts(audience, events));
+    public override PublishRequest BuildPublish(Audience audience, int events, Route route, string type) => route == Route.Hub
+        ? PublishRequest.Invoke("Publish", Draft(audience, type))
+        : PublishRequest.Post(Address.ToString(), "/api/v1/events", SignPublisher(), events == 1 ? Draft(audience, type) : Drafts(audience, events, type));
 
     public override void ReadReceipts(ReadOnlySpan<byte> body, Span<long> positions)
     {
@@ -72,6 +100,24 @@ internal sealed class OursTarget : Target
                 throw new BenchException("A receipt is missing in an answer to a publish.");
             body = body[(found + 6)..];
         }
+    }
+
+    /// <summary>Makes the users from the first on members of the app, connected or not.</summary>
+    public Task PutMembersAsync(int count, CancellationToken cancellationToken)
+    {
+        var options = new ParallelOptions { MaxDegreeOfParallelism = PutsAtOnce, CancellationToken = cancellationToken };
+        return Parallel.ForAsync(0, count, options, async (user, stop) => await SendAsync(HttpMethod.Put, $"/api/v1/apps/{App}/users/{PublishRequest.UserId(user)}", "{}", "publisher", stop));
+    }
+
+    /// <summary>By the server's metrics, which it makes anew when they are older than 300 ms.</summary>
+    public async Task<Routed> ReadRoutedAsync(CancellationToken cancellationToken)
+    {
+        var metrics = await SendAsync(HttpMethod.Get, "/metrics", body: null, "admin", cancellationToken);
+        return new Routed(Read("oriva_routing_latency_seconds_count{"), Read("oriva_notifications_total{"), Read("oriva_append_rows_sum{"));
+
+        // name{tag="value"} number time; not there as long as it is 0.
+        long Read(string name) => metrics.Split('\n').Where(line => line.StartsWith(name, StringComparison.Ordinal))
+            .Sum(line => long.Parse(line[(line.LastIndexOf('}') + 2)..].Split(' ')[0], CultureInfo.InvariantCulture));
     }
 
     public override async ValueTask DisposeAsync()
@@ -106,13 +152,16 @@ internal sealed class OursTarget : Target
 
     private string SignPublisher() => _tokens.Sign("publisher", "publisher");
 
-    private async Task PrepareAsync(CancellationToken cancellationToken)
+    private Task PrepareAsync(CancellationToken cancellationToken) => SendAsync(HttpMethod.Put, $"/api/v1/apps/{App}/manifest", Manifest, "admin", cancellationToken);
+
+    /// <param name="role">Of the caller, who is named after it.</param>
+    private async Task<string> SendAsync(HttpMethod method, string path, string? body, string role, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Put, $"/api/v1/apps/{App}/manifest") { Content = new StringContent(Manifest, mediaType: new("application/json")) };
-        request.Headers.Authorization = new("Bearer", _tokens.Sign("admin", "admin"));
+        using var request = new HttpRequestMessage(method, path) { Content = body is null ? null : new StringContent(body, mediaType: new("application/json")) };
+        request.Headers.Authorization = new("Bearer", _tokens.Sign(role, role));
         using var answer = await _http.SendAsync(request, cancellationToken);
-        if (!answer.IsSuccessStatusCode)
-            throw new BenchException("The manifest was refused: " + await answer.Content.ReadAsStringAsync(cancellationToken));
+        var text = await answer.Content.ReadAsStringAsync(cancellationToken);
+        return answer.IsSuccessStatusCode ? text : throw new BenchException($"{method} {path} was refused: {text}");
     }
 
     private static Dictionary<string, string> Environment(string folder, PostgresDatabase? database, Tokens tokens)

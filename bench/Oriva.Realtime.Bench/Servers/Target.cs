@@ -7,6 +7,9 @@ namespace Oriva.Realtime.Bench.Servers;
 /// <summary>A server under load, with what it has acknowledged so far. The same draft of 235 bytes is posted to each.</summary>
 internal abstract class Target(ServerProcess server, Dialect dialect, int users) : IAsyncDisposable
 {
+    /// <summary>The type of event of all scenarios but those that say otherwise.</summary>
+    public const string Message = "bench.message";
+
     private const int DraftBytes = 235;
 
     private int _lastNumber;
@@ -52,7 +55,7 @@ internal abstract class Target(ServerProcess server, Dialect dialect, int users)
     }
 
     /// <param name="events">More than one: an array.</param>
-    public abstract PublishRequest BuildPublish(Audience audience, int events, Route route);
+    public abstract PublishRequest BuildPublish(Audience audience, int events, Route route, string type);
 
     public async Task<IPublishLine> ConnectPublisherAsync(Route route, CancellationToken cancellationToken)
     {
@@ -81,12 +84,12 @@ internal abstract class Target(ServerProcess server, Dialect dialect, int users)
     /// <summary>Connects and subscribes; somebody who was there before continues where the inbox stands.</summary>
     protected abstract Task<HubSocket> JoinAsync(Inbox inbox, Dial dial, CancellationToken cancellationToken);
 
-    protected static string Draft(Audience audience)
+    protected static string Draft(Audience audience, string type)
     {
         var user = audience == Audience.User ? $"\"userId\":\"{PublishRequest.UserPlaceholder}\"," : "";
-        var draft = $$$"""{"source":"{{{OursTarget.App}}}","type":"bench.message",{{{user}}}"data":{"mark":"{{{Mark.Placeholder}}}","text":"*"}}""";
+        var draft = $$$"""{"source":"{{{OursTarget.App}}}","type":"{{{type}}}",{{{user}}}"data":{"mark":"{{{Mark.Placeholder}}}","text":"*"}}""";
         return draft.Replace("*", new string('x', DraftBytes - draft.Length + 1), StringComparison.Ordinal);
     }
 
-    protected static string Drafts(Audience audience, int events) => "[" + string.Join(',', Enumerable.Repeat(Draft(audience), events)) + "]";
+    protected static string Drafts(Audience audience, int events, string type) => "[" + string.Join(',', Enumerable.Repeat(Draft(audience, type), events)) + "]";
 }
