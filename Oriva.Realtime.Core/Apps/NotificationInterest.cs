@@ -44,5 +44,6 @@ internal sealed class NotificationInterest(AppRegistry registry, RealtimeDatabas
         return patterns;
     }
 
-    private bool IsSubscribed(string app, string type) => _subscribed.Count > 0 && PatternsOf(type).Any(pattern => _subscribed.Contains((app, pattern)));
+    /// <summary>Whether some durable subscription may match, as far as this node knows.</summary>
+    public bool IsSubscribed(string app, string type) => _subscribed.Count > 0 && PatternsOf(type).Any(pattern => _subscribed.Contains((app, pattern)));
 }

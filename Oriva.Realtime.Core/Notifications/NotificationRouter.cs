@@ -25,7 +25,7 @@ namespace Oriva.Realtime.Core.Notifications;
 /// </remarks>
 internal sealed partial class NotificationRouter(
     NotificationStore store, RecipientFinder finder, NotificationComposer composer, NotificationEvents events, ChannelRegistry channels, DeliveryWorker deliveries,
-    EventLogWriter writer, AppRegistry registry, RealtimeMetrics metrics, TimeProvider time, IOptions<DeliveryOptions> options, ILogger<NotificationRouter> logger)
+    EventLogWriter writer, AppRegistry registry, NotificationInterest interest, RealtimeMetrics metrics, TimeProvider time, IOptions<DeliveryOptions> options, ILogger<NotificationRouter> logger)
     : BackgroundService
 {
     private const int ChunkRecipients = 500;
@@ -101,6 +101,9 @@ internal sealed partial class NotificationRouter(
         var works = await store.ClaimRoutingAsync(ClaimPerApp, [.. _claimed.Keys], options.Value.Lease, time.GetUtcNow());
         if (works.Exists(work => registry.Find(work.App) is not { } app || app.Version < work.ManifestVersion))
             await registry.RefreshAsync(cancellationToken);
+        // Somebody may have subscribed on the node that appended them.
+        if (works.Count > 0)
+            await interest.RefreshAsync(cancellationToken);
         foreach (var app in works.GroupBy(work => work.App, StringComparer.Ordinal))
         {
             _claimed[app.Key] = new Queue<RoutingWork>(app);
@@ -115,12 +118,13 @@ internal sealed partial class NotificationRouter(
         var chunk = new List<RoutingWork>();
         try
         {
+            var owners = await FindOwnersAsync(app, works, cancellationToken);
             var (progress, notifications) = (new List<RoutingProgress>(), new List<NewNotification>());
             var characters = 0;
             while (notifications.Count < ChunkRecipients && characters < ChunkCharacters && works.TryDequeue(out var work))
             {
                 chunk.Add(work);
-                var (step, made) = await PrepareAsync(app, work, ChunkRecipients - notifications.Count, cancellationToken);
+                var (step, made) = await PrepareAsync(app, work, owners, ChunkRecipients - notifications.Count, cancellationToken);
                 progress.Add(step);
                 notifications.AddRange(made);
                 characters += made.Count * (work.Event?.Data.Length ?? 0);
@@ -141,7 +145,7 @@ internal sealed partial class NotificationRouter(
         {
             try
             {
-                var (step, made) = await PrepareAsync(app, work, ChunkRecipients, cancellationToken);
+                var (step, made) = await PrepareAsync(app, work, await FindOwnersAsync(app, [work], cancellationToken), ChunkRecipients, cancellationToken);
                 await WriteAsync(works, [step], made);
             }
             catch (Exception e) when (!StoreOutage.Is(e) && e is not OperationCanceledException)
@@ -156,9 +160,15 @@ internal sealed partial class NotificationRouter(
         }
     }
 
+    // It was there when the event was appended: another node may know how to read what this one does not.
+    private App Get(string app) => registry.Find(app) ?? throw new InvalidOperationException($"This node knows no manifest of the app '{app}'.");
+
+    private Task<IReadOnlyDictionary<string, string?>> FindOwnersAsync(string app, IEnumerable<RoutingWork> works, CancellationToken cancellationToken) =>
+        finder.FindOwnersAsync(Get(app), works.Select(work => work.Event), cancellationToken);
+
     /// <summary>Steps 2 and 3.</summary>
     private async Task<(RoutingProgress Progress, List<NewNotification> Notifications)> PrepareAsync(
-        string appId, RoutingWork work, int room, CancellationToken cancellationToken)
+        string appId, RoutingWork work, IReadOnlyDictionary<string, string?> owners, int room, CancellationToken cancellationToken)
     {
         var notifications = new List<NewNotification>();
         if (work.Event is not { } e)
@@ -167,12 +177,10 @@ internal sealed partial class NotificationRouter(
             return (new RoutingProgress(work, IsDone: true), notifications);
         }
 
-        // It was there when the event was appended: another node may know how to read what this one does not.
-        if (registry.Find(appId) is not { } app)
-            throw new InvalidOperationException($"This node knows no manifest of the app '{appId}'.");
+        var app = Get(appId);
 
         var after = work.ResumeRule is null ? null : new RecipientPosition(work.ResumeRule, work.ResumeUser);
-        var page = await finder.FindAsync(app, e, after, Math.Clamp(ChunkCharacters / (e.Data.Length + 1_024), 1, room), cancellationToken);
+        var page = await finder.FindAsync(app, e, owners, after, Math.Clamp(ChunkCharacters / (e.Data.Length + 1_024), 1, room), cancellationToken);
         var texts = new Dictionary<(NotificationRule?, LocalizedText?), ComposedText>();
         var now = time.GetUtcNow();
         foreach (var recipient in page.Recipients)

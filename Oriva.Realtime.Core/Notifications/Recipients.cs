@@ -24,13 +24,26 @@ internal sealed record RecipientPosition(string Rule, string? User);
 /// Finds whom an event concerns, a page at a time: the event's user, the followers, or all members of the app. Membership is asked for with the page, so who
 /// has left by then gets nothing.
 /// </summary>
-internal sealed class RecipientFinder(RealtimeDatabase database)
+internal sealed class RecipientFinder(RealtimeDatabase database, NotificationInterest interest)
 {
     private static readonly string[] s_defaultChannels = [ChannelNames.InApp, ChannelNames.Websocket];
 
+    /// <summary>Of the users whom events are for, those who are members, with their locales: asked once for many events.</summary>
+    public async Task<IReadOnlyDictionary<string, string?>> FindOwnersAsync(App app, IEnumerable<StoredEvent?> events, CancellationToken cancellationToken)
+    {
+        var ids = events.Select(e => e?.UserId).OfType<string>().Distinct(StringComparer.Ordinal).ToList();
+        if (ids.Count == 0)
+            return new Dictionary<string, string?>();
+        await using var context = database.ForService();
+        return await context.AppUsers.AsNoTracking().Where(user => user.App == app.Id && user.LeftAt == null && ids.Contains(user.UserId))
+            .ToDictionaryAsync(user => user.UserId, user => user.Locale, StringComparer.Ordinal, cancellationToken);
+    }
+
+    /// <param name="owners">As <see cref="FindOwnersAsync"/> found them.</param>
     /// <param name="after">Null: from the start.</param>
     /// <param name="room">As many at most.</param>
-    public async Task<RecipientPage> FindAsync(App app, StoredEvent e, RecipientPosition? after, int room, CancellationToken cancellationToken)
+    public async Task<RecipientPage> FindAsync(
+        App app, StoredEvent e, IReadOnlyDictionary<string, string?> owners, RecipientPosition? after, int room, CancellationToken cancellationToken)
     {
         var recipients = new List<Recipient>();
         foreach (var (name, rule) in PassesOf(app, e))
@@ -41,7 +54,7 @@ internal sealed class RecipientFinder(RealtimeDatabase database)
             var afterUser = order == 0 ? after?.User : null;
             if (recipients.Count == room)
                 return new RecipientPage(recipients, new RecipientPosition(name, null));
-            var (found, last) = await FindAsync(app, e, rule, afterUser, room - recipients.Count, cancellationToken);
+            var (found, last) = await FindAsync(app, e, rule, owners, afterUser, room - recipients.Count, cancellationToken);
             recipients.AddRange(found);
             if (last is not null)
                 return new RecipientPage(recipients, new RecipientPosition(name, last));
@@ -51,10 +64,10 @@ internal sealed class RecipientFinder(RealtimeDatabase database)
     }
 
     /// <summary>Subscriptions get a notification of their own only where no rule speaks to them, or to everybody.</summary>
-    private static IEnumerable<(string Name, NotificationRule? Rule)> PassesOf(App app, StoredEvent e)
+    private IEnumerable<(string Name, NotificationRule? Rule)> PassesOf(App app, StoredEvent e)
     {
         var rules = app.Manifest.RulesOn(e.Type);
-        if (!rules.Any(rule => AudienceOf(rule, e) != NotificationRule.ToUser))
+        if (interest.IsSubscribed(app.Id, e.Type) && !rules.Any(rule => AudienceOf(rule, e) != NotificationRule.ToUser))
             yield return ("", null);
         foreach (var rule in rules)
             yield return (rule.Name, rule);
@@ -64,23 +77,32 @@ internal sealed class RecipientFinder(RealtimeDatabase database)
 
     /// <returns>With the last user that was looked at, when there may be more.</returns>
     private async Task<(IReadOnlyList<Recipient> Found, string? Last)> FindAsync(
-        App app, StoredEvent e, NotificationRule? rule, string? afterUser, int room, CancellationToken cancellationToken)
+        App app, StoredEvent e, NotificationRule? rule, IReadOnlyDictionary<string, string?> owners, string? afterUser, int room, CancellationToken cancellationToken)
     {
-        await using var context = database.ForService();
-        var members = context.AppUsers.AsNoTracking().Where(user => user.App == app.Id && user.LeftAt == null);
         switch (rule is null ? NotificationRule.ToFollowers : AudienceOf(rule, e))
         {
             case NotificationRule.ToUser:
-                if (e.UserId is null || afterUser is not null)
-                    return ([], null);
-                var owner = await members.Where(user => user.UserId == e.UserId).Select(user => new { user.UserId, user.Locale }).FirstOrDefaultAsync(cancellationToken);
-                return (owner is null ? [] : [new Recipient(rule, owner.UserId, owner.Locale, ChannelsOf(rule!))], null);
+                return (e.UserId is not null && afterUser is null && owners.TryGetValue(e.UserId, out var locale) ? [new Recipient(rule, e.UserId, locale, ChannelsOf(rule!))] : [], null);
             case NotificationRule.ToMembers:
-                var page = await After(members, afterUser).OrderBy(user => user.UserId).Select(user => new { user.UserId, user.Locale }).Take(room).ToListAsync(cancellationToken);
-                return ([.. page.Select(user => new Recipient(rule, user.UserId, user.Locale, ChannelsOf(rule!), IsOpen(app, e.Topic) && (e.UserId is null || e.UserId == user.UserId)))], page.Count == room ? page[^1].UserId : null);
+                await using (var context = database.ForService())
+                    return await FindMembersAsync(context, app, e, rule!, afterUser, room, cancellationToken);
             default:
-                return await FindFollowersAsync(context, app, e, rule, afterUser, room, cancellationToken);
+                if (!interest.IsSubscribed(app.Id, e.Type))
+                    return ([], null);
+                await using (var context = database.ForService())
+                    return await FindFollowersAsync(context, app, e, rule, afterUser, room, cancellationToken);
         }
+    }
+
+    private static async Task<(IReadOnlyList<Recipient> Found, string? Last)> FindMembersAsync(
+        RealtimeDbContext context, App app, StoredEvent e, NotificationRule rule, string? afterUser, int room, CancellationToken cancellationToken)
+    {
+        var members = context.AppUsers.AsNoTracking().Where(user => user.App == app.Id && user.LeftAt == null);
+        var page = await After(members, afterUser).OrderBy(user => user.UserId).Select(user => new { user.UserId, user.Locale }).Take(room).ToListAsync(cancellationToken);
+        var (channels, isOpen) = (ChannelsOf(rule), IsOpen(app, e.Topic));
+        return (
+            [.. page.Select(user => new Recipient(rule, user.UserId, user.Locale, channels, SeesEvent: isOpen && (e.UserId is null || e.UserId == user.UserId)))],
+            page.Count == room ? page[^1].UserId : null);
     }
 
     private static async Task<(IReadOnlyList<Recipient> Found, string? Last)> FindFollowersAsync(

@@ -47,11 +47,11 @@ internal static class NotificationTests
         (await node.Get<Inbox>().CountAsync(Callers.User(user, app), app, CancellationToken.None)).Required();
 
     /// <summary>When nothing waits for the router and the outbox any more.</summary>
-    public static Task RoutedAsync(this LogHost node) => Waiting.Eventually("everything is routed and in the log", async () =>
+    public static Task RoutedAsync(this LogHost node, TimeSpan? within = null) => Waiting.Eventually("everything is routed and in the log", async () =>
     {
         await using var context = node.Database.ForService();
         return !await context.RoutingQueue.AnyAsync(row => row.FailedAt == null) && !await context.Outbox.AnyAsync();
-    }, TimeSpan.FromSeconds(15));
+    }, within ?? TimeSpan.FromSeconds(15));
 
     public static async Task<EventSubscription> FollowAsync(this LogHost node, string app, string user, EventSubscriptionRequest request) =>
         (await node.Get<EventSubscriptions>().AddAsync(Callers.User(user, app), request with { App = app }, CancellationToken.None)).Required();
