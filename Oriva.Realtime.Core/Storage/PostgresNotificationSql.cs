@@ -19,7 +19,8 @@ internal static class PostgresNotificationSql
             )
             SELECT c.id, c.app, c.source, c.event_id, c.manifest_version, c.attempts, c.resume_rule, c.resume_user,
                    e.type, e.data::text, e.user_id, e.topic, e.actor, e.time, e.recorded_at, e.metadata::text, e.stream, e.position
-            FROM claimed c LEFT JOIN realtime.events e ON e.stream = c.stream AND e.position = c.position AND e.recorded_at = c.recorded_at
+            FROM claimed c LEFT JOIN LATERAL ( -- one by one, by the key: a table that has just grown is believed small, and read whole
+                SELECT * FROM realtime.events e WHERE e.stream = c.stream AND e.position = c.position AND e.recorded_at = c.recorded_at LIMIT 1) e ON true
             ORDER BY c.due_at, c.id
             """,
 

@@ -49,17 +49,17 @@ internal sealed class OursInbox(Arrivals arrivals, Dialect dialect, int user) : 
             return;
         }
 
-        for (var before = rest; Mark.TryRead(before, _keys.Mark, out var mark, out rest); before = rest)
+        for (var before = rest; TryReadNumber(ref rest, _keys.Seq, out var seq); before = rest)
         {
-            // It has the data of its event, and so a mark that is not its own.
-            var isNotification = before[..^rest.Length].IndexOf("notification.created"u8) >= 0;
-            if (!TryReadNumber(ref rest, _keys.Seq, out var seq) || seq != ++position)
+            if (seq != ++position)
             {
                 Fail($"{Encoding.UTF8.GetString(name)}: at {position - 1} came event {seq}");
                 return;
             }
 
-            if (!isNotification)
+            // A notification may have the data of its event, and so a mark that is not its own.
+            var e = before[..^rest.Length];
+            if (e.IndexOf("notification.created"u8) < 0 && Mark.TryRead(e, _keys.Mark, out var mark, out _))
                 Count(mark, seq, now);
         }
 
