@@ -134,6 +134,13 @@ internal sealed partial class NotificationRouter(
         }
         catch (Exception e) when (!StoreOutage.Is(e) && e is not OperationCanceledException)
         {
+            if (chunk.Count == 0)
+            {
+                // Not even their owners were found: all of them are tried alone, so that none stays in front for ever.
+                chunk.AddRange(works);
+                works.Clear();
+            }
+
             await RouteOneByOneAsync(app, works, chunk, cancellationToken);
         }
     }

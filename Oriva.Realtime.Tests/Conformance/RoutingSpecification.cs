@@ -398,6 +398,34 @@ public abstract class RoutingSpecification(StoreFixture fixture) : StoreTests(fi
     }
 
     [Fact]
+    public async Task EventOfAnAppWhoseManifestANodeCannotRead_IsNotLost()
+    {
+        var store = await Fixture.NewStoreAsync();
+        string app, manifest;
+        await using (var node = await LogHost.StartAsync(store))
+        {
+            app = await node.AddAppAsync(Rule());
+            manifest = node.Registry.Find(app)!.ManifestText;
+            await node.AddMembersAsync(app, "ada");
+            await node.Get<Pauses>().AddAsync(Callers.Publisher(app), new PauseRequest(app, null, null, "upgrade"), Cancel);
+            await node.PublishAsync(Drafts.ToUser(app, "ada", new { what = "It" }));
+        }
+
+        // As of a newer version that this node does not understand.
+        await store.ExecuteAsync("DELETE FROM pauses");
+        await store.ExecuteAsync($$"""UPDATE apps SET manifest = '{ "unknown": 1 }', version = version + 1 WHERE id = '{{app}}'""");
+        var old = await StartNodeAsync(new LogHostSettings { Delivery = delivery => (delivery.RetryDelays, delivery.Poll) = ("0.01", TimeSpan.FromMilliseconds(20)) }, store);
+        await Eventually("it is put aside", async () => (await old.Get<DeadLetters>().GroupAsync(new DeadLetterFilter(), Cancel)).Count == 1);
+        var dead = (await old.Get<DeadLetters>().ListAsync(new DeadLetterFilter(Channel: DeadLetters.Routing), 10, null, Cancel)).Required().Items.ShouldHaveSingleItem();
+        dead.LastError.ShouldNotBeNull().ShouldContain("knows no manifest");
+
+        await store.ExecuteAsync($"UPDATE apps SET manifest = '{manifest}', version = version + 1 WHERE id = '{app}'");
+        await old.Registry.RefreshAsync(Cancel);
+        (await old.Get<DeadLetters>().RetryAsync(dead.Id, Cancel)).ShouldBeTrue();
+        await Eventually("it is routed", async () => (await old.ListAsync(app, "ada")).Count == 1);
+    }
+
+    [Fact]
     public async Task EventForEverybody_DelaysNoOtherApp()
     {
         var store = await Fixture.NewStoreAsync();
