@@ -3,6 +3,7 @@ using Microsoft.EntityFrameworkCore;
 using Oriva.Realtime.Core;
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.EventLog;
+using Oriva.Realtime.Core.Notifications;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Core.Storage;
 using Oriva.Realtime.Tests.Infrastructure;
@@ -137,6 +138,47 @@ public abstract class WallsSpecification(StoreFixture fixture) : StoreTests(fixt
     [Fact]
     public async Task Apps_AreVisibleToWhoHoldsThem() =>
         (await Node.Database.ReadAsync(Scopes.User("ada", App), context => context.Apps.Select(row => row.Id).ToListAsync(Cancel), Cancel)).ShouldBe([App]);
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Notifications_AreTheirUsers_ByEitherWall(bool withoutTheFirst)
+    {
+        // SQLite has the first wall alone.
+        if (withoutTheFirst && Store is SqliteStore)
+            return;
+        var (mine, other) = (await Node.AddAppAsync(), await Node.AddAppAsync());
+        foreach (var app in new[] { mine, other })
+        {
+            await Node.AddMembersAsync(app, "ada", "eve");
+            await Node.Get<DirectNotifications>().SendAsync(
+                Callers.Publisher(app), new DirectNotificationRequest(app, ["ada", "eve"], "t", Channels: ["in_app", "push"], Id: "n"), Cancel);
+            foreach (var user in new[] { "ada", "eve" })
+                await Node.FollowAsync(app, user, new(app, "*"));
+        }
+
+        (await OwnersAsync(Scopes.User("ada", mine))).ShouldBe([$"{mine} ada"]);
+        (await OwnersAsync(Scopes.User("mallory", mine))).ShouldBeEmpty();
+        (await OwnersAsync(new ReadScope("ada", [], [], Whole: true))).ShouldBeEmpty();
+        (await OwnersAsync(Scopes.Whole(other))).ShouldBe([$"{other} ada", $"{other} eve"]);
+
+        Task<List<string>> OwnersAsync(ReadScope scope) => Node.Database.ReadAsync(scope, async context =>
+        {
+            var tables = new List<IReadOnlyList<string>>
+            {
+                await All(context.Notifications).Select(row => row.App + " " + row.UserId).Distinct().ToListAsync(Cancel),
+                await All(context.Deliveries).Select(row => row.App + " " + row.UserId).Distinct().ToListAsync(Cancel),
+                await All(context.InboxCounts).Select(row => row.App + " " + row.UserId).Distinct().ToListAsync(Cancel),
+                await All(context.EventSubscriptions).Select(row => row.App + " " + row.UserId).Distinct().ToListAsync(Cancel),
+            };
+            var owners = tables[0].Order(StringComparer.Ordinal).ToList();
+            tables.ShouldAllBe(table => table.Order(StringComparer.Ordinal).SequenceEqual(owners));
+            return owners;
+        }, Cancel);
+
+        IQueryable<T> All<T>(IQueryable<T> rows)
+            where T : class => withoutTheFirst ? rows.IgnoreQueryFilters() : rows;
+    }
 
     [Fact]
     public async Task Session_OfAUser_GetsNoStreamThatIsNotItsOwn()
