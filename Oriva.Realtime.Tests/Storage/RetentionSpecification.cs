@@ -271,13 +271,20 @@ public abstract class RetentionSpecification(StoreFixture fixture) : StoreTests(
         await using var session = RunningSession.Open(node, Callers.User("user-1", app));
         await session.SubscribeAsync(new SubscribeRequest(app));
         using var stopping = new CancellationTokenSource();
+        var begun = new TaskCompletionSource();
         var publishing = Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
         {
             var count = 0;
             for (; !stopping.IsCancellationRequested; count++)
+            {
                 await node.PublishAsync([Drafts.ToAll(app), Drafts.ToUser(app, "user-1")]);
+                begun.TrySetResult();
+            }
+
             return count;
         }, Cancel)).ToList();
+
+        await begun.Task.Soon("publishing goes on");
 
         // Two at once, as when an operator starts one by hand.
         await Task.WhenAll(Task.Run(() => node.Retention.RunOnceAsync(Cancel), Cancel), Task.Run(() => node.Retention.RunOnceAsync(Cancel), Cancel));

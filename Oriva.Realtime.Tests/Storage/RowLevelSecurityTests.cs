@@ -14,7 +14,10 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
     private const string Denied = PostgresErrorCodes.InsufficientPrivilege;
 
     private static readonly string[] s_tenantTables =
-        ["api_keys", "app_users", "apps", "connection_evidence", "events", "outbox", "publish_receipts", "streams", "websocket_connections"];
+    [
+        "api_keys", "app_users", "apps", "connection_evidence", "delivery_attempts", "event_subscriptions", "events", "inbox_counts", "notification_delivery",
+        "notification_requests", "notifications", "outbox", "pauses", "publish_receipts", "routing_queue", "streams", "subscribed_types", "websocket_connections",
+    ];
 
     public override async ValueTask InitializeAsync()
     {
@@ -36,6 +39,18 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
                 VALUES ('{app}', 'n', 'ada', '{"{"}{app}{"}"}', 'WebSockets', 'json', now(), now(), 0, 0, 0, 0);
                 INSERT INTO connection_evidence (connection_id, stream, from_position, app, user_id, pushed_position, acked_position, opened_at, updated_at)
                 VALUES ('{app}', '{app}', 0, '{app}', 'ada', 0, 0, now(), now());
+                INSERT INTO routing_queue (id, app, source, event_id, stream, position, recorded_at, manifest_version, due_at, attempts, failed_at)
+                VALUES (gen_random_uuid(), '{app}', '{app}', 'e', '{app}', 1, now(), 1, now(), 0, now());
+                INSERT INTO notifications (id, app, user_id, rule, source, event_id, title, data, in_inbox, created_at)
+                VALUES (gen_random_uuid(), '{app}', 'ada', 'r', '{app}', 'e', 't', '{"{}"}', true, now());
+                INSERT INTO notification_delivery (id, notification_id, app, user_id, rule, channel, status, attempts, created_at)
+                VALUES (gen_random_uuid(), gen_random_uuid(), '{app}', 'ada', 'r', 'in_app', 'delivered', 0, now());
+                INSERT INTO delivery_attempts (id, delivery_id, app, user_id, at, duration_ms, outcome) VALUES (gen_random_uuid(), gen_random_uuid(), '{app}', 'ada', now(), 1, 'sent');
+                INSERT INTO inbox_counts (app, user_id, total, unread, unseen, rev) VALUES ('{app}', 'ada', 1, 1, 1, 1);
+                INSERT INTO event_subscriptions (id, app, user_id, type, topic_granted, filters, created_at) VALUES (gen_random_uuid(), '{app}', 'ada', '*', false, '[]', now());
+                INSERT INTO subscribed_types (app, type) VALUES ('{app}', 'never.happens');
+                INSERT INTO pauses (id, app, reason, created_by, created_at) VALUES (gen_random_uuid(), '{app}', 'kept for a test', 'ada', now());
+                INSERT INTO notification_requests (app, id, content_hash, created_at) VALUES ('{app}', 'n', 'x'::bytea, now());
                 """);
         }
     }
@@ -89,8 +104,15 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
         const string claims = """{"sub":"ada","apps":["walled"],"topics":["walled/*"]}""";
         (await AsAsync(PostgresSql.UserRole, claims, "SELECT string_agg(app || ' ' || user_id, ',') FROM realtime.app_users")).ShouldBe("walled ada");
         (await AsAsync(PostgresSql.UserRole, claims, "SELECT string_agg(id, ',') FROM realtime.apps")).ShouldBe("walled");
+        string[] own = ["delivery_attempts", "event_subscriptions", "inbox_counts", "notification_delivery", "notifications"];
+        foreach (var table in own)
+        {
+            (await AsAsync(PostgresSql.UserRole, claims, $"SELECT string_agg(DISTINCT app || ' ' || user_id, ',') FROM realtime.{table}")).ShouldBe("walled ada", table);
+            (await AsAsync(PostgresSql.UserRole, claims.Replace("ada", "eve", StringComparison.Ordinal), $"SELECT count(*) FROM realtime.{table}")).ShouldBe(Nothing, table);
+        }
+
         // What is not for users is not there for them at all.
-        foreach (var table in s_tenantTables.Except(["apps", "app_users", "events"]).Append("store_info").Append("nodes"))
+        foreach (var table in s_tenantTables.Except(["apps", "app_users", "events", .. own]).Append("store_info").Append("nodes"))
             (await AsAsync(PostgresSql.UserRole, claims, $"SELECT count(*) FROM realtime.{table}")).ShouldBe(Denied, table);
     }
 
@@ -193,7 +215,10 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
         (await Store.QueryAsync<string>("""
             SELECT table_name || ' ' || privilege_type FROM information_schema.role_table_grants
             WHERE table_schema = 'realtime' AND grantee IN ('oriva_user', 'PUBLIC') ORDER BY 1
-            """)).ShouldBe(["app_users SELECT", "apps SELECT", "events SELECT"]);
+            """)).ShouldBe([
+            "app_users SELECT", "apps SELECT", "delivery_attempts SELECT", "event_subscriptions SELECT", "events SELECT", "inbox_counts SELECT",
+            "notification_delivery SELECT", "notifications SELECT",
+        ]);
         (await Store.QueryAsync<string>("""
             SELECT rolname::text FROM pg_roles
             WHERE rolname IN ('oriva_owner', 'oriva_service', 'oriva_user') AND (rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole)
