@@ -1,3 +1,4 @@
+using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.Notifications;
 using Oriva.Realtime.Core.Storage;
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Oriva.Realtime.Core.Storage;
+using Oriva.Realtime.Core.Apps;
 
 namespace Oriva.Realtime.Core.Notifications;
 

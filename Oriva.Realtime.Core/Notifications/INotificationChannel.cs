@@ -1,3 +1,4 @@
+using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.Storage;
 
 namespace Oriva.Realtime.Core.Notifications;

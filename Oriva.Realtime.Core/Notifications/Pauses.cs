@@ -6,7 +6,7 @@ using Oriva.Realtime.Core.Storage.Rows;
 
 namespace Oriva.Realtime.Core.Notifications;
 
-/// <summary>Holds deliveries that match all that it names. Without rule and channel it holds routing too, so that its app's inboxes stand still.</summary>
+/// <summary>Holds deliveries that match all that it names. Without rule and channel it holds routing too: no event of the app becomes a notification meanwhile.</summary>
 public sealed record Pause(Guid Id, string? App, string? Rule, string? Channel, string Reason, string CreatedBy, DateTimeOffset CreatedAt);
 
 public sealed record PauseRequest(string? App, string? Rule, string? Channel, string? Reason);

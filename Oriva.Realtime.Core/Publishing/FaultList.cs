@@ -1,6 +1,6 @@
 namespace Oriva.Realtime.Core.Publishing;
 
-/// <summary>Collects the faults of one publish, each at its JSON pointer.</summary>
+/// <summary>Collects the faults of one request, each at its JSON pointer.</summary>
 internal sealed class FaultList
 {
     private readonly List<(string Code, string Pointer, string Message)> _faults = [];
@@ -15,7 +15,7 @@ internal sealed class FaultList
     public Fault ToFault()
     {
         var codes = _faults.Select(fault => fault.Code).Distinct().ToList();
-        var message = _faults.Count == 1 ? Sentence(_faults[0]) : $"{_faults.Count} faults; nothing was published.";
+        var message = _faults.Count == 1 ? Sentence(_faults[0]) : $"{_faults.Count} faults; nothing was done.";
         return new Fault(codes.Count == 1 ? codes[0] : FaultCodes.Invalid, message,
             _faults.GroupBy(fault => fault.Pointer).ToDictionary(at => at.Key, at => at.Select(fault => fault.Message).ToArray()));
     }

@@ -1,3 +1,4 @@
+using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.EventLog;
 
 namespace Oriva.Realtime.Core.Storage;
@@ -141,18 +142,6 @@ public sealed record DeliveryWork(Guid Id, Guid LockId, Guid NotificationId, str
 internal sealed record DeliveryAttempt(
     DateTimeOffset StartedAt, DateTimeOffset EndedAt, string Status, string Outcome, string? Error, DateTimeOffset? NextAttemptAt, bool IsSpent = true);
 
-/// <summary>The channels that a manifest may name.</summary>
-public static class ChannelNames
-{
-    public const string InApp = "in_app";
-    public const string Websocket = "websocket";
-    public const string Push = "push";
-    public const string Email = "email";
-    public const string Webhook = "webhook";
-
-    public static readonly string[] All = [InApp, Websocket, Push, Email, Webhook];
-}
-
 /// <summary>Where a notification stands in a channel. <c>docs/notifications.md</c> draws the ways between them.</summary>
 public static class DeliveryStatus
 {
@@ -167,50 +156,4 @@ public static class DeliveryStatus
     public const string Dead = "dead";
     public const string Suppressed = "suppressed";
     public const string Cancelled = "cancelled";
-}
-
-/// <summary>One store's statements. Parameters are named, times and ids in the store's own form.</summary>
-internal sealed record NotificationStatements
-{
-    public required string ClaimRouting { get; init; }
-
-    public required string HoldRouting { get; init; }
-
-    public required string FinishRouting { get; init; }
-
-    public required string MoveRouting { get; init; }
-
-    public required string FailRouting { get; init; }
-
-    public required string AddRequest { get; init; }
-
-    public required string FindRequest { get; init; }
-
-    public required string AddNotifications { get; init; }
-
-    public required string AddDeliveries { get; init; }
-
-    public required string GrowCounts { get; init; }
-
-    public required string AddToOutbox { get; init; }
-
-    public required string LockCounts { get; init; }
-
-    public required string FindStates { get; init; }
-
-    public required string FindUnread { get; init; }
-
-    public required string MarkNotifications { get; init; }
-
-    public required string SetCounts { get; init; }
-
-    public required string ClaimDeliveries { get; init; }
-
-    public required string FinishDelivery { get; init; }
-
-    public required string AddAttempt { get; init; }
-
-    public required string SuppressDelivery { get; init; }
-
-    public required string PostponeDelivery { get; init; }
 }

@@ -210,26 +210,20 @@ internal abstract class NotificationStore(NotificationStatements sql)
                 sql.AddToOutbox, [("rows", JsonSerializer.Serialize(entries.Select(entry => new { Id = JsonId(entry.Id), entry.App, entry.EventId, entry.Event }), s_json)), ("now", Time(now))]);
     }
 
-    private async Task<T> InTransactionAsync<T>(Func<StoreConnection, Task<T>> work)
+    private Task<T> InTransactionAsync<T>(Func<StoreConnection, Task<T>> work) => RunAsync(transaction: true, async connection =>
     {
-        try
-        {
-            await using var connection = await OpenAsync(transaction: true);
-            var result = await work(connection);
-            await connection.CommitAsync();
-            return result;
-        }
-        catch (DbException e) when (StoreOutage.Is(e))
-        {
-            throw new StoreException(StoreFailure.Unavailable, "The store did not answer: " + e.Message, e);
-        }
-    }
+        var result = await work(connection);
+        await connection.CommitAsync();
+        return result;
+    });
 
-    private async Task<T> WithConnectionAsync<T>(Func<StoreConnection, Task<T>> work)
+    private Task<T> WithConnectionAsync<T>(Func<StoreConnection, Task<T>> work) => RunAsync(transaction: false, work);
+
+    private async Task<T> RunAsync<T>(bool transaction, Func<StoreConnection, Task<T>> work)
     {
         try
         {
-            await using var connection = await OpenAsync(transaction: false);
+            await using var connection = await OpenAsync(transaction);
             return await work(connection);
         }
         catch (DbException e) when (StoreOutage.Is(e))

@@ -1,4 +1,7 @@
 using System.Text.Json;
+using Microsoft.EntityFrameworkCore;
+using Oriva.Realtime.Core.Storage;
+using Oriva.Realtime.Core.Storage.Rows;
 using Oriva.Realtime.Tests.Infrastructure;
 
 namespace Oriva.Realtime.Tests.Api;
@@ -121,6 +124,47 @@ public abstract class NotificationSpecification(HubFixture fixture) : HubTests(f
         (await Admin.PostAsync("/api/v1/admin/dead-letters/retry", new { limit = 0 })).ShouldBeProblem(422, "invalid", "/limit");
         (await Admin.PostAsync($"/api/v1/admin/dead-letters/{Guid.Empty}/retry", "")).ShouldBeProblem(404, "not_found");
         (await Admin.DeleteAsync("/api/v1/admin/dead-letters/x")).ShouldBeProblem(404, "not_found");
+    }
+
+    [Fact]
+    public async Task Operators_RetryAndDiscardDeadLetters()
+    {
+        var rule = New("rule");
+        var (first, second, third) = (await AddDeadAsync(rule), await AddDeadAsync(rule), await AddDeadAsync(rule));
+
+        var page = (await Admin.GetAsync($"/api/v1/admin/dead-letters?rule={rule}&limit=2")).ShouldBe(200);
+        (page.Number("total"), page.Items("items").Count).ShouldBe((3, 2));
+        page.Items("items")[0].Names().ShouldBe(["id", "app", "userId", "notificationId", "event", "rule", "channel", "attempts", "lastError", "failedAt", "history"], ignoreOrder: true);
+        page.Items("items")[0].Items("history").ShouldHaveSingleItem().Text("error").ShouldBe("550 gone");
+        (await Admin.GetAsync($"/api/v1/admin/dead-letters?rule={rule}&limit=2&after={page.Text("next")}")).ShouldBe(200).Items("items").Count.ShouldBe(1);
+        var group = (await Admin.GetAsync($"/api/v1/admin/dead-letters/groups?rule={rule}")).ShouldBe(200).Items("items").ShouldHaveSingleItem();
+        (group.Text("lastError"), group.Text("channel"), group.Number("count")).ShouldBe(("550 gone", "email", 3));
+
+        (await Admin.PostAsync($"/api/v1/admin/dead-letters/{first}/retry", "")).ShouldBe(204);
+        (await Admin.DeleteAsync($"/api/v1/admin/dead-letters/{second}")).ShouldBe(204);
+        (await Admin.PostAsync("/api/v1/admin/dead-letters/retry", new { rule, limit = 5 })).ShouldBe(200).Number("retried").ShouldBe(1);
+        (await Admin.GetAsync($"/api/v1/admin/dead-letters?rule={rule}")).ShouldBe(200).Number("total").ShouldBe(0);
+        await using var context = Hub.Get<RealtimeDatabase>().ForService();
+        (await context.Deliveries.Where(row => row.Rule == rule).ToDictionaryAsync(row => row.Id, row => row.Status, TestContext.Current.CancellationToken)).ShouldBe(
+            new Dictionary<Guid, string> { [first] = "pending", [second] = "cancelled", [third] = "pending" }, ignoreOrder: true);
+    }
+
+    private async Task<Guid> AddDeadAsync(string rule)
+    {
+        var now = StoreTime.Truncate(TimeProvider.System.GetUtcNow());
+        var row = new NotificationDeliveryRow
+        {
+            Id = Guid.CreateVersion7(now), NotificationId = Guid.CreateVersion7(now), App = WorkBuddy, UserId = _user, Rule = rule, Channel = "email", Status = "dead", Attempts = 1,
+            LastError = "550 gone", CreatedAt = now, FailedAt = now,
+        };
+        await using var context = Hub.Get<RealtimeDatabase>().ForService();
+        context.Deliveries.Add(row);
+        context.DeliveryAttempts.Add(new DeliveryAttemptRow
+        {
+            Id = Guid.CreateVersion7(now), DeliveryId = row.Id, App = WorkBuddy, UserId = _user, At = now, DurationMs = 3, Outcome = "refused", Error = "550 gone",
+        });
+        await context.SaveChangesAsync(TestContext.Current.CancellationToken);
+        return row.Id;
     }
 
     private object Assigned(string task = "t-1") => new

@@ -218,6 +218,20 @@ public abstract class InboxSpecification(StoreFixture fixture) : StoreTests(fixt
     }
 
     [Fact]
+    public async Task DirectNotification_ReachesAThousandUsersAtOnce()
+    {
+        var app = await AppWithAsync("ada", 0);
+        var users = Enumerable.Range(0, DirectNotifications.MostUsers).Select(i => $"u{i:0000}").ToList();
+        await Node.AddManyMembersAsync(app, users);
+
+        (await Node.Get<DirectNotifications>().SendAsync(Callers.Publisher(app), new DirectNotificationRequest(app, users, "t"), Cancel)).Required().Notified.ShouldBe(users.Count);
+
+        (await Store.SingleAsync<long>($"SELECT count(*) FROM inbox_counts WHERE app = '{app}' AND unread = 1")).ShouldBe(users.Count);
+        await Node.RoutedAsync();
+        (await Store.SingleAsync<long>($"SELECT count(*) FROM events WHERE app = '{app}' AND type = 'notification.created'")).ShouldBe(users.Count);
+    }
+
+    [Fact]
     public async Task WrongDirectNotification_IsRefusedWithPointers()
     {
         var app = await AppWithAsync("ada", 0);

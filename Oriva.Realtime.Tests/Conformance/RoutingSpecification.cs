@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Oriva.Realtime.Core.Apps;
@@ -171,6 +172,27 @@ public abstract class RoutingSpecification(StoreFixture fixture) : StoreTests(fi
     }
 
     [Fact]
+    public async Task BackEnd_ManagesSubscriptionsForAUser_UpToTheLimit()
+    {
+        var app = await Node.AddAppAsync();
+        await Node.AddMembersAsync(app, "ada");
+        var (subscriptions, backEnd) = (Node.Get<EventSubscriptions>(), Callers.Publisher(app));
+
+        var made = (await subscriptions.AddAsync(backEnd, new(app, "thing.*", Topic: "vip-1", UserId: "ada"), Cancel)).Required();
+        made.UserId.ShouldBe("ada");
+        await Node.PublishAsync(Drafts.ToTopic(app, "vip-1"));
+        await Node.RoutedAsync();
+        (await Node.ListAsync(app, "ada")).Count.ShouldBe(1, "what a back end makes, it vouches for");
+        (await subscriptions.RemoveAsync(Callers.Publisher("elsewhere"), made.Id, Cancel)).ShouldBeFalse();
+        (await subscriptions.RemoveAsync(backEnd, made.Id, Cancel)).ShouldBeTrue();
+
+        for (var i = 0; i < EventSubscriptions.MostPerUser; i++)
+            (await subscriptions.AddAsync(backEnd, new(app, "*", UserId: "ada"), Cancel)).Required();
+        (await subscriptions.AddAsync(backEnd, new(app, "*", UserId: "ada"), Cancel)).Refused("limit_exceeded");
+        (await subscriptions.AddAsync(backEnd, new(app, "no.such.*", UserId: "bob"), Cancel)).Refused("unknown_type");
+    }
+
+    [Fact]
     public async Task WrongSubscription_IsRefusedWithPointers()
     {
         var app = await Node.AddAppAsync();
@@ -232,6 +254,14 @@ public abstract class RoutingSpecification(StoreFixture fixture) : StoreTests(fi
     {
         var app = await Node.AddAppAsync(new { name = "r", on = TestManifest.Type, to = "members", title, body = "fine" });
         await Node.AddMembersAsync(app, "ada");
+        var counted = 0L;
+        using var listener = new MeterListener { InstrumentPublished = (instrument, started) =>
+        {
+            if (instrument.Name == "oriva.notifications.template_errors")
+                started.EnableMeasurementEvents(instrument);
+        } };
+        listener.SetMeasurementEventCallback<long>((_, value, tags, _) => Interlocked.Add(ref counted, tags[0].Value as string == app ? value : 0));
+        listener.Start();
 
         await Node.PublishAsync(Drafts.ToAll(app, new { many = Enumerable.Range(0, 5_000), some = Enumerable.Range(0, 100), @long = new string('x', 100) }));
         await Node.RoutedAsync();
@@ -240,6 +270,7 @@ public abstract class RoutingSpecification(StoreFixture fixture) : StoreTests(fi
         (notification.Title, notification.Body).ShouldBe((TestManifest.Type, "fine"));
         await using var context = Node.Database.ForService();
         (await context.Notifications.SingleAsync(row => row.App == app, Cancel)).TemplateError.ShouldNotBeNull().ShouldStartWith(error);
+        counted.ShouldBe(1);
     }
 
     [Theory]

@@ -37,11 +37,18 @@ public abstract class LiveNotificationSpecification(HubFixture fixture) : HubTes
         await back.SubscribeAsync(new { app = WorkBuddy, cursor });
         await HasAsync(back, Count / 2);
 
+        // Each has the counts after it, so the badge is right throughout: nothing was read yet, and each change is one notification more.
+        foreach (var device in new[] { steady, back })
+            CreatedOn(device).Select(e => Badge.Of(e.At("data", "counts"))).ShouldAllBe(badge => badge.Total == badge.Rev && badge.Unread == badge.Rev && badge.Unseen == badge.Rev);
+
         // Each once, on the log's word; and each device's badge is the service's.
         CreatedOn(steady).Ids().Distinct().Count().ShouldBe(Count);
         CreatedOn(back).Ids().Intersect(CreatedOn(steady).Ids().TakeLast(Count / 2)).Count().ShouldBe(Count / 2);
         var counts = await CountsAsync();
         (counts.Unread, counts.Total, BadgeOn(steady), BadgeOn(back)).ShouldBe((Count, Count, counts, counts));
+        var byPolling = await PollAllAsync();
+        byPolling.Ids().Order(StringComparer.Ordinal).ShouldBe(CreatedOn(steady).Ids().Order(StringComparer.Ordinal));
+        byPolling.Select(e => Badge.Of(e.At("data", "counts"))).MaxBy(badge => badge.Rev).ShouldBe(counts);
 
         // One is read on one device: the other's badge follows without a request, and so does who polls.
         var first = CreatedOn(steady)[0].Text("data", "notification", "id");
@@ -69,6 +76,22 @@ public abstract class LiveNotificationSpecification(HubFixture fixture) : HubTes
             {
                 source = WorkBuddy, type = "task.assigned", userId = _user, id = $"{_user}-{n}", data = new { taskId = $"t-{n}", title = "Ship it", assignedBy = "bob" },
             }))).ShouldBe(201);
+        }
+    }
+
+    /// <summary>As a third device would that knows nothing but polling.</summary>
+    private async Task<IReadOnlyList<System.Text.Json.JsonElement>> PollAllAsync()
+    {
+        var created = new List<System.Text.Json.JsonElement>();
+        object request = new { app = WorkBuddy, from = "start", limit = 300 };
+        while (true)
+        {
+            var answer = (await AsUser(_user).PollAsync(request)).ShouldBe(200);
+            var events = answer.Items("events");
+            if (events.Count == 0)
+                return created;
+            created.AddRange(events.Where(e => e.Text("type") == "notification.created"));
+            request = new { app = WorkBuddy, cursor = answer.At("cursor"), limit = 300 };
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.Notifications;
 using Oriva.Realtime.Core.Storage;
 
