@@ -111,6 +111,7 @@ public static class RealtimeServiceCollectionExtensions
         services.AddSingleton(provider => new DirectNotifications(
             Get<RealtimeDatabase>(provider), Get<NotificationStore>(provider), Get<NotificationEvents>(provider), Get<ChannelRegistry>(provider), Get<DeliveryWorker>(provider),
             Get<AccessPolicy>(provider), Get<AppRegistry>(provider), Get<IOptions<PublishingOptions>>(provider).Value, Get<TimeProvider>(provider)));
+        services.AddSingleton(provider => new Preferences(Get<RealtimeDatabase>(provider), Get<AccessPolicy>(provider), Get<AppRegistry>(provider), Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new DeliveryRecords(Get<RealtimeDatabase>(provider)));
         services.AddSingleton(provider => new DeadLetters(Get<RealtimeDatabase>(provider), Get<DeliveryWorker>(provider), Get<EventLogWriter>(provider), Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new Pauses(Get<RealtimeDatabase>(provider), Get<DeliveryWorker>(provider), Get<EventLogWriter>(provider), Get<TimeProvider>(provider)));

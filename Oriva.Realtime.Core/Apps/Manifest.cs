@@ -12,11 +12,20 @@ public sealed record Manifest(
     IReadOnlyList<TopicDeclaration> Topics,
     IReadOnlyList<NotificationRule> Notifications)
 {
+    /// <summary>Where the app is: links that are paths are made absolute with it.</summary>
+    public Uri? Url { get; init; }
+
+    /// <summary>Whom the app's e-mails are from: <c>Live Mixers &lt;news@mixers.example&gt;</c>. Null: the service's own sender.</summary>
+    public string? EmailFrom { get; init; }
+
     private readonly FrozenDictionary<string, NotificationRule[]> _rulesByType =
         Notifications.GroupBy(rule => rule.On, StringComparer.Ordinal).ToFrozenDictionary(rules => rules.Key, rules => rules.OrderBy(rule => rule.Name, StringComparer.Ordinal).ToArray());
 
     /// <summary>The rules about a type, in the order of their names.</summary>
     public IReadOnlyList<NotificationRule> RulesOn(string type) => _rulesByType.TryGetValue(type, out var rules) ? rules : [];
+
+    /// <summary>Whether users cannot mute the type: one of its rules says so.</summary>
+    public bool IsRequired(string? type) => type is not null && RulesOn(type).Any(rule => rule.Required);
 
     public bool Declares(string type) => Events.ContainsKey(type) || BuiltInTypes.Contains(type);
 
@@ -45,6 +54,13 @@ public sealed record NotificationRule(
     string Name, string On, LiquidTemplate Title, LiquidTemplate? Body, LiquidTemplate? Link, LiquidTemplate? Image, IReadOnlyList<NotificationAction> Actions,
     IReadOnlyList<string> Channels, string? To, bool Required, TimeSpan? UnlessAckedWithin, FrozenDictionary<string, LocalizedText> Locales)
 {
+    /// <summary>What an e-mail says instead of title and body.</summary>
+    public EmailTemplate? Email { get; init; }
+
+    public DigestRule? Digest { get; init; }
+
+    public ThrottleRule? Throttle { get; init; }
+
     public const string ToUser = "user";
     public const string ToFollowers = "followers";
     public const string ToMembers = "members";
@@ -58,6 +74,17 @@ public sealed record NotificationRule(
         return new LocalizedText(found?.Title ?? Title, found?.Body ?? Body);
     }
 }
+
+/// <summary>Each part that is null comes of title, body and link.</summary>
+public sealed record EmailTemplate(LiquidTemplate? Subject, LiquidTemplate? Text, LiquidTemplate? Html);
+
+/// <summary>One notification for all events of a window, which begins with the first.</summary>
+/// <param name="Key">Events with another value have a digest of their own; null: one for all of a user's.</param>
+/// <param name="Max">As many events end the window early.</param>
+public sealed record DigestRule(TimeSpan Window, LiquidTemplate? Key, int Max);
+
+/// <summary>At most <paramref name="Count"/> notifications a user in a window that begins with the first of them.</summary>
+public sealed record ThrottleRule(int Count, TimeSpan Per, LiquidTemplate? Key);
 
 public sealed record LocalizedText(LiquidTemplate? Title, LiquidTemplate? Body);
 

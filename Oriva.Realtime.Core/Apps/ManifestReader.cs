@@ -16,6 +16,8 @@ public sealed class ManifestReader
     private static readonly string[] s_access = ["members", "claim"];
 
     private const int MostActions = 3;
+    private const int MaxDigest = 100;
+    private const int MaxThrottle = 10_000;
 
     private readonly SortedDictionary<string, List<string>> _errors = new(StringComparer.Ordinal);
 
@@ -39,7 +41,7 @@ public sealed class ManifestReader
 
     private Manifest? ReadManifest(JsonElement json, string app)
     {
-        if (!IsObject(json, "", "app", "name", "events", "consumes", "topics", "notifications"))
+        if (!IsObject(json, "", "app", "name", "url", "email", "events", "consumes", "topics", "notifications"))
             return null;
 
         if (Text(json, "", "app", required: true) is { } declared && declared != app)
@@ -47,7 +49,27 @@ public sealed class ManifestReader
         var name = Text(json, "", "name", required: true) ?? "";
         var events = ReadEvents(json, app);
         var consumes = ReadConsumes(json, app);
-        return new Manifest(app, name, events, consumes, ReadTopics(json), ReadRules(json, events, consumes));
+        return new Manifest(app, name, events, consumes, ReadTopics(json), ReadRules(json, events, consumes)) { Url = ReadUrl(json), EmailFrom = ReadSender(json) };
+    }
+
+    private Uri? ReadUrl(JsonElement json)
+    {
+        if (Text(json, "", "url") is not { } text)
+            return null;
+        if (Uri.TryCreate(text, UriKind.Absolute, out var url) && (url.Scheme == Uri.UriSchemeHttps || url.Scheme == Uri.UriSchemeHttp) && url.Query.Length == 0 && url.Fragment.Length == 0)
+            return url;
+        Add("/url", "must be a web address such as https://mixers.example, without query and fragment");
+        return null;
+    }
+
+    private string? ReadSender(JsonElement json)
+    {
+        if (!Optional(json, "email", JsonValueKind.Object, "", out var email) || !IsObject(email, "/email", "from"))
+            return null;
+        var from = Text(email, "/email", "from");
+        if (from is not null && !Names.IsMailbox(from))
+            Add("/email/from", "must be an address such as news@mixers.example, or Live Mixers <news@mixers.example>");
+        return from;
     }
 
     private FrozenDictionary<string, EventTypeDeclaration> ReadEvents(JsonElement json, string app)
@@ -190,7 +212,7 @@ public sealed class ManifestReader
         var rules = new List<NotificationRule>();
         foreach (var (item, pointer) in Items(json, "notifications", ""))
         {
-            if (!IsObject(item, pointer, "name", "on", "title", "body", "link", "image", "actions", "channels", "to", "required", "unlessAckedWithin", "locales"))
+            if (!IsObject(item, pointer, "name", "on", "title", "body", "link", "image", "actions", "channels", "to", "required", "unlessAckedWithin", "locales", "email", "digest", "throttle"))
                 continue;
             var name = Text(item, pointer, "name", required: true) ?? "";
             if (name.Length > 0 && rules.Any(rule => rule.Name == name))
@@ -209,13 +231,44 @@ public sealed class ManifestReader
             var to = Text(item, pointer, "to");
             if (to is not null && !s_audiences.Contains(to))
                 Add(pointer + "/to", "must be 'user', 'followers' or 'members'");
+            var channels = Strings(item, "channels", pointer, ChannelNames.All).Distinct(StringComparer.Ordinal).ToList();
+            var unlessAckedWithin = Seconds(item, "unlessAckedWithin", pointer);
+            if (unlessAckedWithin is not null && channels.Count > 0 && !channels.Contains(ChannelNames.Websocket))
+                Add(pointer + "/unlessAckedWithin", "needs the channel 'websocket': without it nothing is there to be acknowledged");
             rules.Add(new NotificationRule(name, on,
                 Template(item, pointer, "title", required: true)!, Template(item, pointer, "body"), Template(item, pointer, "link"), Template(item, pointer, "image"),
-                ReadActions(item, pointer), [.. Strings(item, "channels", pointer, ChannelNames.All).Distinct(StringComparer.Ordinal)], to,
-                Flag(item, "required", pointer), Seconds(item, "unlessAckedWithin", pointer), ReadLocales(item, pointer)));
+                ReadActions(item, pointer), channels, to, Flag(item, "required", pointer), unlessAckedWithin, ReadLocales(item, pointer))
+            {
+                Email = ReadEmail(item, pointer),
+                Digest = ReadDigest(item, pointer),
+                Throttle = ReadThrottle(item, pointer),
+            });
         }
 
         return rules;
+    }
+
+    private EmailTemplate? ReadEmail(JsonElement rule, string pointer)
+    {
+        if (!Optional(rule, "email", JsonValueKind.Object, pointer, out var json) || !IsObject(json, pointer + "/email", "subject", "text", "html"))
+            return null;
+        return new EmailTemplate(Template(json, pointer + "/email", "subject"), Template(json, pointer + "/email", "text"), Template(json, pointer + "/email", "html"));
+    }
+
+    private DigestRule? ReadDigest(JsonElement rule, string pointer)
+    {
+        if (!Optional(rule, "digest", JsonValueKind.Object, pointer, out var json) || !IsObject(json, pointer + "/digest", "window", "key", "max"))
+            return null;
+        var window = Seconds(json, "window", pointer + "/digest", required: true);
+        return new DigestRule(window ?? default, Template(json, pointer + "/digest", "key"), Number(json, "max", pointer + "/digest", MaxDigest) ?? MaxDigest);
+    }
+
+    private ThrottleRule? ReadThrottle(JsonElement rule, string pointer)
+    {
+        if (!Optional(rule, "throttle", JsonValueKind.Object, pointer, out var json) || !IsObject(json, pointer + "/throttle", "count", "per", "key"))
+            return null;
+        var count = Number(json, "count", pointer + "/throttle", MaxThrottle, required: true);
+        return new ThrottleRule(count ?? 1, Seconds(json, "per", pointer + "/throttle", required: true) ?? default, Template(json, pointer + "/throttle", "key"));
     }
 
     private FrozenDictionary<string, LocalizedText> ReadLocales(JsonElement rule, string pointer)
@@ -332,10 +385,30 @@ public sealed class ManifestReader
         return value.ValueKind == JsonValueKind.True;
     }
 
-    private TimeSpan? Seconds(JsonElement parent, string name, string pointer)
+    private int? Number(JsonElement parent, string name, string pointer, int most, bool required = false)
     {
         if (!parent.TryGetProperty(name, out var value))
+        {
+            if (required)
+                Add($"{pointer}/{name}", "is required");
             return null;
+        }
+
+        if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) && number >= 1 && number <= most)
+            return number;
+        Add($"{pointer}/{name}", $"must be a whole number, 1 to {most}");
+        return null;
+    }
+
+    private TimeSpan? Seconds(JsonElement parent, string name, string pointer, bool required = false)
+    {
+        if (!parent.TryGetProperty(name, out var value))
+        {
+            if (required)
+                Add($"{pointer}/{name}", "is required");
+            return null;
+        }
+
         if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var seconds) && seconds is > 0 and <= 86_400)
             return TimeSpan.FromSeconds(seconds);
         Add($"{pointer}/{name}", "must be a whole number of seconds, 1 to 86400");

@@ -15,6 +15,9 @@ public static partial class Names
 
     public static bool IsEventType(string? value) => value is { Length: <= MaxIdLength } && EventType().IsMatch(value);
 
+    /// <summary>An e-mail address, alone or behind a name: <c>Live Mixers &lt;news@mixers.example&gt;</c>.</summary>
+    public static bool IsMailbox(string? value) => System.Net.Mail.MailAddress.TryCreate(value, out _);
+
     /// <summary>User and event ids: 1 to 128 printable characters without space or '/'.</summary>
     public static bool IsId(string? value)
     {

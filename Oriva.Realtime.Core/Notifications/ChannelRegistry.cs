@@ -15,11 +15,11 @@ internal sealed class ChannelRegistry(IEnumerable<INotificationChannel> channels
     public INotificationChannel Get(string name) => _channels[name];
 
     /// <summary>In the inbox, stored is delivered. Live, the evidence of sessions tells. Everything else is a worker's.</summary>
-    public NewDelivery ToDelivery(string channel) => channel switch
+    public NewDelivery ToDelivery(string channel, DateTimeOffset dueAt) => channel switch
     {
         ChannelNames.InApp => new NewDelivery(channel, DeliveryStatus.Delivered),
         ChannelNames.Websocket => new NewDelivery(channel, DeliveryStatus.Pending),
-        _ when _channels.ContainsKey(channel) => new NewDelivery(channel, DeliveryStatus.Pending, IsQueued: true),
-        _ => new NewDelivery(channel, DeliveryStatus.Suppressed, Reason: NotConfigured),
+        _ when _channels.ContainsKey(channel) => new NewDelivery(channel, DeliveryStatus.Pending, dueAt),
+        _ => NewDelivery.Suppressed(channel, NotConfigured),
     };
 }

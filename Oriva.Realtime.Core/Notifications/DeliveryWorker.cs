@@ -165,6 +165,9 @@ internal sealed partial class DeliveryWorker(
             return new DeliveryAttempt(started, ended, status, status, null, null);
         }
 
+        if (result.Suppression is { } reason)
+            return new DeliveryAttempt(started, ended, DeliveryStatus.Suppressed, DeliveryStatus.Suppressed, result.Error, null) { Reason = reason };
+
         var outcome = result.IsPermanent ? "refused" : Failed;
         var delay = result.IsPermanent ? null : RetryDelay.After(work.Attempts + 1, options.Value.DelaysOf(work.Channel), options.Value.JitterPercent, Random.Shared, result.RetryAfter);
         return delay is { } wait

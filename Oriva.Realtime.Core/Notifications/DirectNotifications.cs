@@ -153,7 +153,8 @@ public sealed class DirectNotifications
         Image = request.Image,
         Actions = request.Actions is { Count: > 0 } actions ? JsonSerializer.Serialize(actions, WireJson.Options) : null,
         Data = request.Data.ValueKind == JsonValueKind.Object ? JsonSerializer.Serialize(request.Data) : "{}",
-        Deliveries = [.. (request.Channels is { Count: > 0 } channels ? channels.Distinct(StringComparer.Ordinal) : [ChannelNames.InApp, ChannelNames.Websocket]).Select(_channels.ToDelivery)],
+        Deliveries = [.. (request.Channels is { Count: > 0 } channels ? channels.Distinct(StringComparer.Ordinal) : [ChannelNames.InApp, ChannelNames.Websocket])
+            .Select(channel => _channels.ToDelivery(channel, now))],
     };
 
     private static byte[] HashOf(DirectNotificationRequest request) =>

@@ -37,6 +37,9 @@ public sealed record ChannelResult
 
     internal string? Error { get; private init; }
 
+    /// <summary>There is nowhere to send it, for this reason.</summary>
+    internal string? Suppression { get; private init; }
+
     internal TimeSpan? RetryAfter { get; private init; }
 
     /// <summary>The destination took it; whether the user has it, is not known.</summary>
@@ -51,4 +54,9 @@ public sealed record ChannelResult
 
     /// <summary>It will never work: not retried.</summary>
     public static ChannelResult Refused(string error) => new() { Error = error, IsPermanent = true };
+
+    /// <summary>The user has no address there, or has it no longer: nobody's failure, and no dead letter.</summary>
+    /// <param name="reason">A word for the records, such as <c>no_address</c>.</param>
+    /// <param name="error">What the destination said, when it was asked.</param>
+    public static ChannelResult Suppressed(string reason, string? error = null) => new() { Error = error ?? reason, IsPermanent = true, Suppression = reason };
 }

@@ -212,7 +212,8 @@ internal sealed partial class NotificationRouter(
                 Actions = text.Actions,
                 Data = recipient.SeesEvent ? e.Data : "{}",
                 TemplateError = text.TemplateError,
-                Deliveries = [.. recipient.Channels.Select(channels.ToDelivery)],
+                ManifestVersion = recipient.Rule is null ? null : app.Version,
+                Deliveries = [.. recipient.Channels.Select(channel => channels.ToDelivery(channel, now))],
             });
         }
 
@@ -233,7 +234,7 @@ internal sealed partial class NotificationRouter(
             return;
         metrics.Notified(written.Added[0].App, written.Added.Count);
         events.Announce();
-        if (written.Added.Any(notification => notification.Deliveries.Any(delivery => delivery.IsQueued)))
+        if (written.Added.Any(notification => notification.Deliveries.Any(delivery => delivery.DueAt is not null)))
             deliveries.Announce();
     }
 

@@ -148,7 +148,7 @@ internal sealed class RecipientFinder(RealtimeDatabase database, NotificationInt
     /// <summary>Whether every member may follow the topic.</summary>
     private static bool IsOpen(App app, string? name) => name is null || app.Manifest.Topics.Any(topic => topic.Pattern.Matches(name) && !topic.NeedsClaim);
 
-    private static IReadOnlyList<string> ChannelsOf(NotificationRule rule) => rule.Channels.Count == 0 ? s_defaultChannels : rule.Channels;
+    internal static IReadOnlyList<string> ChannelsOf(NotificationRule rule) => rule.Channels.Count == 0 ? s_defaultChannels : rule.Channels;
 
     /// <summary>What the follower asked for, of what the rule offers.</summary>
     private static IEnumerable<string> Offered(string[]? wanted, NotificationRule? rule) =>

@@ -53,13 +53,29 @@ internal sealed record NewNotification
 
     public string? TemplateError { get; init; }
 
+    public long? ManifestVersion { get; init; }
+
+    public DateTimeOffset? ExpiresAt { get; init; }
+
     public required IReadOnlyList<NewDelivery> Deliveries { get; init; }
 
-    public bool InInbox => Deliveries.Any(delivery => delivery.Channel == ChannelNames.InApp);
+    public bool InInbox => Deliveries.Any(delivery => delivery is { Channel: ChannelNames.InApp, Status: DeliveryStatus.Delivered });
 }
 
-/// <param name="IsQueued">A worker attempts it; otherwise its status comes from elsewhere.</param>
-internal sealed record NewDelivery(string Channel, string Status, bool IsQueued = false, string? Reason = null);
+/// <param name="DueAt">A worker attempts it then, or at once when it has passed; null: its status comes from elsewhere.</param>
+/// <param name="Reason">Why it is suppressed, or what it waits for.</param>
+internal sealed record NewDelivery(string Channel, string Status, DateTimeOffset? DueAt = null, string? Reason = null)
+{
+    /// <summary>A browser's subscription; empty in channels that know one place only.</summary>
+    public string Target { get; init; } = "";
+
+    public bool UnlessAcked { get; init; }
+
+    /// <summary>JSON: what the channel sends beside the notification's own texts.</summary>
+    public string? Content { get; init; }
+
+    public static NewDelivery Suppressed(string channel, string reason) => new(channel, DeliveryStatus.Suppressed, Reason: reason);
+}
 
 /// <summary>A user's badge in an app. <paramref name="Rev"/> only grows: of two, the one with the higher is the later.</summary>
 public sealed record InboxCounts(int Total, int Unread, int Unseen, long Rev)
@@ -126,21 +142,44 @@ public sealed record DeliveryWork(Guid Id, Guid LockId, Guid NotificationId, str
 
     public required DateTimeOffset CreatedAt { get; init; }
 
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>It was taken back: what is sent now replaces what was sent before.</summary>
+    public bool IsRecalled { get; init; }
+
+    /// <summary>A browser's subscription; empty in channels that know one place only.</summary>
+    public string Target { get; init; } = "";
+
+    /// <summary>JSON: what the channel sends beside the notification's own texts; null: nothing.</summary>
+    public string? Content { get; init; }
+
     public string? Email { get; init; }
 
     public string? Locale { get; init; }
 
     public string? TimeZone { get; init; }
 
+    /// <summary>JSON: of the user's preferences; null: none.</summary>
+    internal string? QuietHours { get; init; }
+
+    internal bool IsMuted { get; init; }
+
+    /// <summary>JSON: <c>{type: {channel: false}}</c>.</summary>
+    internal string? MutedChannels { get; init; }
+
     /// <summary>The user is no member of the app any more.</summary>
     internal bool HasLeft { get; init; }
 }
 
 /// <param name="Status">Of the delivery after it.</param>
-/// <param name="Outcome">Of the attempt alone: <c>sent</c>, <c>delivered</c>, <c>failed</c> or <c>refused</c>.</param>
+/// <param name="Outcome">Of the attempt alone: <c>sent</c>, <c>delivered</c>, <c>failed</c>, <c>refused</c> or <c>suppressed</c>.</param>
 /// <param name="IsSpent">It counts; false for one that only asked whether the destination is back.</param>
 internal sealed record DeliveryAttempt(
-    DateTimeOffset StartedAt, DateTimeOffset EndedAt, string Status, string Outcome, string? Error, DateTimeOffset? NextAttemptAt, bool IsSpent = true);
+    DateTimeOffset StartedAt, DateTimeOffset EndedAt, string Status, string Outcome, string? Error, DateTimeOffset? NextAttemptAt, bool IsSpent = true)
+{
+    /// <summary>Why it is suppressed or cancelled; null: as it was.</summary>
+    public string? Reason { get; init; }
+}
 
 /// <summary>Where a notification stands in a channel. <c>docs/notifications.md</c> draws the ways between them.</summary>
 public static class DeliveryStatus

@@ -120,7 +120,7 @@ internal abstract class NotificationStore(NotificationStatements sql)
             [
                 ("id", Id(work.Id)), ("lock", Id(work.LockId)), ("status", attempt.Status), ("attempts", work.Attempts + (attempt.IsSpent ? 1 : 0)), ("next", next is null ? null : Time(next.Value)),
                 ("error", attempt.Error), ("now", Time(attempt.EndedAt)), ("sent", attempt.Status is DeliveryStatus.Sent or DeliveryStatus.Delivered),
-                ("delivered", attempt.Status == DeliveryStatus.Delivered), ("dead", attempt.Status == DeliveryStatus.Dead),
+                ("delivered", attempt.Status == DeliveryStatus.Delivered), ("dead", attempt.Status == DeliveryStatus.Dead), ("reason", attempt.Reason),
             ]);
         if (moved == 0)
             return false;
@@ -151,6 +151,9 @@ internal abstract class NotificationStore(NotificationStatements sql)
 
     protected abstract object Time(DateTimeOffset time);
 
+    /// <summary>As the store reads it in JSON parameters.</summary>
+    protected abstract object? JsonTime(DateTimeOffset? time);
+
     protected abstract object Span(TimeSpan span);
 
     protected abstract Guid ReadId(DbDataReader row, int column);
@@ -167,6 +170,7 @@ internal abstract class NotificationStore(NotificationStatements sql)
             notifications.Select(n => new
             {
                 Id = JsonId(n.Id), n.App, n.UserId, n.Type, n.Rule, n.Source, n.EventId, n.Title, n.Body, n.Link, n.Image, n.Actions, n.Data, n.InInbox, n.TemplateError,
+                n.ManifestVersion, ExpiresAt = JsonTime(n.ExpiresAt),
             }),
             s_json);
         var ids = (await connection.QueryAsync(sql.AddNotifications, [("rows", rows), ("now", Time(now))], row => ReadId(row, 0))).ToHashSet();
@@ -177,7 +181,8 @@ internal abstract class NotificationStore(NotificationStatements sql)
         var deliveries = JsonSerializer.Serialize(
             added.SelectMany(n => n.Deliveries.Select(d => new
             {
-                Id = JsonId(Guid.CreateVersion7(now)), NotificationId = JsonId(n.Id), n.App, n.UserId, n.Rule, d.Channel, d.Status, d.Reason, d.IsQueued, IsDelivered = d.Status == DeliveryStatus.Delivered,
+                Id = JsonId(Guid.CreateVersion7(now)), NotificationId = JsonId(n.Id), n.App, n.UserId, n.Rule, d.Channel, d.Target, d.Status, d.Reason, d.UnlessAcked, d.Content, DueAt = JsonTime(d.DueAt),
+                IsDelivered = d.Status == DeliveryStatus.Delivered,
             })),
             s_json);
         await connection.ExecuteAsync(sql.AddDeliveries, [("rows", deliveries), ("now", Time(now))]);
@@ -274,6 +279,13 @@ internal abstract class NotificationStore(NotificationStatements sql)
         Locale = TextOrNull(row, 16),
         TimeZone = TextOrNull(row, 17),
         HasLeft = row.GetBoolean(18),
+        Target = row.GetString(19),
+        Content = TextOrNull(row, 20),
+        ExpiresAt = row.IsDBNull(21) ? null : ReadTime(row, 21),
+        IsRecalled = row.GetBoolean(22),
+        IsMuted = !row.IsDBNull(23) && row.GetBoolean(23),
+        MutedChannels = TextOrNull(row, 24),
+        QuietHours = TextOrNull(row, 25),
     };
 
     private NotificationState ReadState(DbDataReader row) => new(ReadId(row, 0), row.GetBoolean(1), row.GetBoolean(2), row.GetBoolean(3));

@@ -51,21 +51,23 @@ internal static class PostgresNotificationSql
 
         AddNotifications = """
             INSERT INTO realtime.notifications
-                (id, app, user_id, type, rule, source, event_id, title, body, link, image, actions, data, in_inbox, template_error, created_at)
-            SELECT id, app, user_id, type, rule, source, event_id, title, body, link, image, actions::json, data::json, in_inbox, template_error, @now
+                (id, app, user_id, type, rule, source, event_id, title, body, link, image, actions, data, in_inbox, template_error, manifest_version, expires_at,
+                 created_at)
+            SELECT id, app, user_id, type, rule, source, event_id, title, body, link, image, actions::json, data::json, in_inbox, template_error, manifest_version, expires_at,
+                   @now
             FROM json_to_recordset(@rows::json) AS n(id uuid, app text, user_id text, type text, rule text, source text, event_id text, title text, body text,
-                link text, image text, actions text, data text, in_inbox boolean, template_error text)
+                link text, image text, actions text, data text, in_inbox boolean, template_error text, manifest_version bigint, expires_at timestamptz)
             ON CONFLICT (app, source, event_id, rule, user_id) DO NOTHING
             RETURNING id
             """,
 
         AddDeliveries = """
             INSERT INTO realtime.notification_delivery
-                (id, notification_id, app, user_id, rule, channel, status, reason, attempts, next_attempt_at, created_at, sent_at, delivered_at)
-            SELECT id, notification_id, app, user_id, rule, channel, status, reason, 0, CASE WHEN is_queued THEN @now END, @now,
+                (id, notification_id, app, user_id, rule, channel, target, status, reason, unless_acked, content, attempts, next_attempt_at, created_at, sent_at, delivered_at)
+            SELECT id, notification_id, app, user_id, rule, channel, target, status, reason, unless_acked, content::json, 0, due_at, @now,
                    CASE WHEN is_delivered THEN @now END, CASE WHEN is_delivered THEN @now END
-            FROM json_to_recordset(@rows::json) AS d(id uuid, notification_id uuid, app text, user_id text, rule text, channel text, status text, reason text,
-                is_queued boolean, is_delivered boolean)
+            FROM json_to_recordset(@rows::json) AS d(id uuid, notification_id uuid, app text, user_id text, rule text, channel text, target text, status text, reason text,
+                unless_acked boolean, content text, due_at timestamptz, is_delivered boolean)
             """,
 
         GrowCounts = """
@@ -122,15 +124,19 @@ internal static class PostgresNotificationSql
                 UPDATE realtime.notification_delivery d SET leased_until = now() + @lease, lock_id = @lock FROM due WHERE d.id = due.id RETURNING d.*
             )
             SELECT c.id, c.notification_id, c.app, c.user_id, c.rule, c.channel, c.attempts,
-                   n.type, n.title, n.body, n.link, n.image, n.actions::text, n.data::text, n.created_at, u.email, u.locale, u.time_zone, u.left_at IS NOT NULL
+                   n.type, n.title, n.body, n.link, n.image, n.actions::text, n.data::text, n.created_at, u.email, u.locale, u.time_zone, u.left_at IS NOT NULL,
+                   c.target, c.content::text, n.expires_at, n.recalled_at IS NOT NULL, p.muted, p.channels::text, p.quiet_hours::text
             FROM claimed c JOIN realtime.notifications n ON n.id = c.notification_id
             LEFT JOIN realtime.app_users u ON u.app = c.app AND u.user_id = c.user_id
+            LEFT JOIN realtime.notification_preferences p ON p.app = c.app AND p.user_id = c.user_id
             ORDER BY c.next_attempt_at, c.id
             """,
 
+        // What was acknowledged or recalled while it was under way is not tried again.
         FinishDelivery = """
             UPDATE realtime.notification_delivery
-            SET status = @status, attempts = @attempts, next_attempt_at = @next::timestamptz, last_error = @error::text, leased_until = NULL, lock_id = NULL,
+            SET status = CASE WHEN @status = 'failed' AND reason LIKE '%_after_claim' THEN 'cancelled' ELSE @status END, reason = coalesce(@reason::text, reason),
+                attempts = @attempts, next_attempt_at = CASE WHEN @status = 'failed' AND reason LIKE '%_after_claim' THEN NULL ELSE @next::timestamptz END, last_error = @error::text, leased_until = NULL, lock_id = NULL,
                 sent_at = CASE WHEN @sent THEN coalesce(sent_at, @now) ELSE sent_at END,
                 delivered_at = CASE WHEN @delivered THEN @now ELSE delivered_at END,
                 failed_at = CASE WHEN @dead THEN @now END

@@ -26,6 +26,8 @@ internal sealed class PostgresNotificationStore(NpgsqlDataSource dataSource) : N
 
     protected override object Time(DateTimeOffset time) => time.UtcDateTime;
 
+    protected override object? JsonTime(DateTimeOffset? time) => time?.UtcDateTime;
+
     protected override object Span(TimeSpan span) => span;
 
     protected override Guid ReadId(DbDataReader row, int column) => row.GetGuid(column);

@@ -53,6 +53,20 @@ internal sealed class RealtimeDbContext(DbContextOptions<RealtimeDbContext> opti
 
     public DbSet<PauseRow> Pauses => Set<PauseRow>();
 
+    public DbSet<NotificationRequestRow> NotificationRequests => Set<NotificationRequestRow>();
+
+    public DbSet<NotificationPreferenceRow> NotificationPreferences => Set<NotificationPreferenceRow>();
+
+    public DbSet<PushSubscriptionRow> PushSubscriptions => Set<PushSubscriptionRow>();
+
+    public DbSet<NotificationDigestRow> NotificationDigests => Set<NotificationDigestRow>();
+
+    public DbSet<DigestItemRow> DigestItems => Set<DigestItemRow>();
+
+    public DbSet<ManifestVersionRow> ManifestVersions => Set<ManifestVersionRow>();
+
+    public DbSet<ConnectionEvidenceRow> ConnectionEvidence => Set<ConnectionEvidenceRow>();
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         var postgres = Database.IsNpgsql();
@@ -65,6 +79,7 @@ internal sealed class RealtimeDbContext(DbContextOptions<RealtimeDbContext> opti
             app.Property(row => row.Version).IsConcurrencyToken();
             app.HasQueryFilter("access", row => _everything || _apps.Contains(row.Id));
         });
+        modelBuilder.Entity<ManifestVersionRow>().ToTable("manifest_versions").HasKey(row => new { row.App, row.Version });
         modelBuilder.Entity<StreamRow>().ToTable("streams").HasKey(row => row.Stream);
         modelBuilder.Entity<StoreInfoRow>(info =>
         {
@@ -133,6 +148,13 @@ internal sealed class RealtimeDbContext(DbContextOptions<RealtimeDbContext> opti
             modelBuilder.Entity<NotificationRow>().Property(row => row.Actions).HasColumnType("json").UseCollation(null);
             modelBuilder.Entity<NotificationRow>().Property(row => row.Data).HasColumnType("json").UseCollation(null);
             modelBuilder.Entity<EventSubscriptionRow>().Property(row => row.Filters).HasColumnType("json").UseCollation(null);
+            modelBuilder.Entity<NotificationDeliveryRow>().Property(row => row.Content).HasColumnType("json").UseCollation(null);
+            modelBuilder.Entity<NotificationRequestRow>().Property(row => row.Scheduled).HasColumnType("json").UseCollation(null);
+            modelBuilder.Entity<NotificationPreferenceRow>().Property(row => row.Channels).HasColumnType("json").UseCollation(null);
+            modelBuilder.Entity<NotificationPreferenceRow>().Property(row => row.QuietHours).HasColumnType("json").UseCollation(null);
+            modelBuilder.Entity<DigestItemRow>().Property(row => row.Data).HasColumnType("json").UseCollation(null);
+            modelBuilder.Entity<ManifestVersionRow>().Property(row => row.Manifest).HasColumnType("json").UseCollation(null);
+            modelBuilder.Entity<ConnectionEvidenceRow>().Property(row => row.Interests).HasColumnType("json").UseCollation(null);
             modelBuilder.Entity<AppRow>().Property(row => row.Manifest).HasColumnType("json").UseCollation(null);
             modelBuilder.Entity<EventRow>().Property(row => row.Data).HasColumnType("json").UseCollation(null);
             modelBuilder.Entity<EventRow>().Property(row => row.Metadata).HasColumnType("json").UseCollation(null);
@@ -156,15 +178,19 @@ internal sealed class RealtimeDbContext(DbContextOptions<RealtimeDbContext> opti
             // What makes a notification one notification: routing an event twice makes none.
             notification.HasIndex(row => new { row.App, row.Source, row.EventId, row.Rule, row.UserId }).IsUnique().HasDatabaseName("ix_notifications_once");
             notification.HasIndex(row => new { row.UserId, row.App, row.Id }).HasDatabaseName("ix_notifications_inbox");
+            notification.HasIndex(row => row.ExpiresAt).HasFilter("expires_at IS NOT NULL AND in_inbox AND archived_at IS NULL").HasDatabaseName("ix_notifications_expiry");
+            notification.HasIndex(row => row.CreatedAt).HasDatabaseName("ix_notifications_time");
             notification.HasQueryFilter("self", row => _everything || (_apps.Contains(row.App) && (_whole || row.UserId == _sub)));
         });
         modelBuilder.Entity<NotificationDeliveryRow>(delivery =>
         {
             delivery.ToTable("notification_delivery").HasKey(row => row.Id);
             delivery.Property(row => row.Id).ValueGeneratedNever();
-            delivery.HasIndex(row => new { row.NotificationId, row.Channel }).IsUnique().HasDatabaseName("ix_notification_delivery_channel");
+            delivery.HasIndex(row => new { row.NotificationId, row.Channel, row.Target }).IsUnique().HasDatabaseName("ix_notification_delivery_channel");
             delivery.HasIndex(row => new { row.App, row.NextAttemptAt }).HasFilter("next_attempt_at IS NOT NULL").HasDatabaseName("ix_notification_delivery_due");
-            delivery.HasIndex(row => new { row.App, row.UserId }).HasFilter("channel = 'websocket' AND status IN ('pending', 'sent')").HasDatabaseName("ix_notification_delivery_websocket");
+            delivery.HasIndex(row => new { row.App, row.UserId }, "websocket").HasFilter("channel = 'websocket' AND status IN ('pending', 'sent')").HasDatabaseName("ix_notification_delivery_websocket");
+            // Named here: two indexes of the same columns are one to EF Core otherwise.
+            delivery.HasIndex(row => new { row.App, row.UserId }, "held").HasFilter("unless_acked AND status IN ('pending', 'failed')").HasDatabaseName("ix_notification_delivery_held");
             delivery.HasIndex(row => row.FailedAt).HasFilter("status = 'dead'").HasDatabaseName("ix_notification_delivery_dead");
             delivery.HasQueryFilter("self", row => _everything || (_apps.Contains(row.App) && (_whole || row.UserId == _sub)));
         });
@@ -194,7 +220,42 @@ internal sealed class RealtimeDbContext(DbContextOptions<RealtimeDbContext> opti
             pause.ToTable("pauses").HasKey(row => row.Id);
             pause.Property(row => row.Id).ValueGeneratedNever();
         });
-        modelBuilder.Entity<NotificationRequestRow>().ToTable("notification_requests").HasKey(row => new { row.App, row.Id });
+        modelBuilder.Entity<NotificationRequestRow>(request =>
+        {
+            request.ToTable("notification_requests").HasKey(row => new { row.App, row.Id });
+            request.HasIndex(row => row.SendAt).HasFilter("scheduled IS NOT NULL").HasDatabaseName("ix_notification_requests_due");
+        });
+        modelBuilder.Entity<NotificationPreferenceRow>(preference =>
+        {
+            preference.ToTable("notification_preferences").HasKey(row => new { row.App, row.UserId });
+            preference.Property(row => row.Version).IsConcurrencyToken();
+            preference.HasQueryFilter("self", row => _everything || (_apps.Contains(row.App) && (_whole || row.UserId == _sub)));
+        });
+        modelBuilder.Entity<PushSubscriptionRow>(subscription =>
+        {
+            subscription.ToTable("push_subscriptions").HasKey(row => row.Id);
+            subscription.Property(row => row.Id).ValueGeneratedNever();
+            subscription.HasIndex(row => new { row.App, row.Endpoint }).IsUnique().HasDatabaseName("ix_push_subscriptions_endpoint");
+            subscription.HasIndex(row => new { row.App, row.UserId }).HasDatabaseName("ix_push_subscriptions_user");
+            subscription.HasQueryFilter("self", row => _everything || (_apps.Contains(row.App) && (_whole || row.UserId == _sub)));
+        });
+        modelBuilder.Entity<NotificationDigestRow>(digest =>
+        {
+            digest.ToTable("notification_digests").HasKey(row => row.Id);
+            digest.Property(row => row.Id).ValueGeneratedNever();
+            digest.HasIndex(row => new { row.App, row.Rule, row.UserId, row.Key }).IsUnique().HasDatabaseName("ix_notification_digests_open");
+            digest.HasIndex(row => row.DueAt).HasDatabaseName("ix_notification_digests_due");
+        });
+        modelBuilder.Entity<DigestItemRow>(item =>
+        {
+            item.ToTable("digest_items").HasKey(row => new { row.App, row.Source, row.EventId, row.Rule, row.UserId });
+            item.HasIndex(row => row.DigestId);
+        });
+        modelBuilder.Entity<NotificationThrottleRow>(throttle =>
+        {
+            throttle.ToTable("notification_throttles").HasKey(row => new { row.App, row.Rule, row.UserId, row.Key });
+            throttle.HasIndex(row => row.EndsAt);
+        });
     }
 
     protected override void ConfigureConventions(ModelConfigurationBuilder configuration)

@@ -47,10 +47,10 @@ internal static class SqliteNotificationSql
         FindRequest = "SELECT content_hash FROM notification_requests WHERE app = @app AND id = @id",
 
         AddNotifications = """
-            INSERT INTO notifications (id, app, user_id, type, rule, source, event_id, title, body, link, image, actions, data, in_inbox, template_error, created_at)
+            INSERT INTO notifications (id, app, user_id, type, rule, source, event_id, title, body, link, image, actions, data, in_inbox, template_error, manifest_version, expires_at, created_at)
             SELECT n.value ->> 'id', n.value ->> 'app', n.value ->> 'user_id', n.value ->> 'type', n.value ->> 'rule', n.value ->> 'source', n.value ->> 'event_id',
                    n.value ->> 'title', n.value ->> 'body', n.value ->> 'link', n.value ->> 'image', n.value ->> 'actions', n.value ->> 'data',
-                   n.value ->> 'in_inbox', n.value ->> 'template_error', @now
+                   n.value ->> 'in_inbox', n.value ->> 'template_error', n.value ->> 'manifest_version', n.value ->> 'expires_at', @now
             FROM json_each(@rows) AS n WHERE true
             ON CONFLICT (app, source, event_id, rule, user_id) DO NOTHING
             RETURNING id
@@ -58,9 +58,9 @@ internal static class SqliteNotificationSql
 
         AddDeliveries = """
             INSERT INTO notification_delivery
-                (id, notification_id, app, user_id, rule, channel, status, reason, attempts, next_attempt_at, created_at, sent_at, delivered_at)
+                (id, notification_id, app, user_id, rule, channel, target, status, reason, unless_acked, content, attempts, next_attempt_at, created_at, sent_at, delivered_at)
             SELECT d.value ->> 'id', d.value ->> 'notification_id', d.value ->> 'app', d.value ->> 'user_id', d.value ->> 'rule', d.value ->> 'channel',
-                   d.value ->> 'status', d.value ->> 'reason', 0, CASE WHEN d.value ->> 'is_queued' THEN @now END, @now,
+                   d.value ->> 'target', d.value ->> 'status', d.value ->> 'reason', d.value ->> 'unless_acked', d.value ->> 'content', 0, d.value ->> 'due_at', @now,
                    CASE WHEN d.value ->> 'is_delivered' THEN @now END, CASE WHEN d.value ->> 'is_delivered' THEN @now END
             FROM json_each(@rows) AS d
             """,
@@ -128,12 +128,20 @@ internal static class SqliteNotificationSql
                 (SELECT email FROM app_users u WHERE u.app = notification_delivery.app AND u.user_id = notification_delivery.user_id),
                 (SELECT locale FROM app_users u WHERE u.app = notification_delivery.app AND u.user_id = notification_delivery.user_id),
                 (SELECT time_zone FROM app_users u WHERE u.app = notification_delivery.app AND u.user_id = notification_delivery.user_id),
-                EXISTS (SELECT 1 FROM app_users u WHERE u.app = notification_delivery.app AND u.user_id = notification_delivery.user_id AND u.left_at IS NOT NULL)
+                EXISTS (SELECT 1 FROM app_users u WHERE u.app = notification_delivery.app AND u.user_id = notification_delivery.user_id AND u.left_at IS NOT NULL),
+                target, content,
+                (SELECT expires_at FROM notifications n WHERE n.id = notification_delivery.notification_id),
+                (SELECT recalled_at IS NOT NULL FROM notifications n WHERE n.id = notification_delivery.notification_id),
+                (SELECT muted FROM notification_preferences p WHERE p.app = notification_delivery.app AND p.user_id = notification_delivery.user_id),
+                (SELECT channels FROM notification_preferences p WHERE p.app = notification_delivery.app AND p.user_id = notification_delivery.user_id),
+                (SELECT quiet_hours FROM notification_preferences p WHERE p.app = notification_delivery.app AND p.user_id = notification_delivery.user_id)
             """,
 
+        // What was acknowledged or recalled while it was under way is not tried again.
         FinishDelivery = """
             UPDATE notification_delivery
-            SET status = @status, attempts = @attempts, next_attempt_at = @next, last_error = @error, leased_until = NULL, lock_id = NULL,
+            SET status = CASE WHEN @status = 'failed' AND reason LIKE '%_after_claim' THEN 'cancelled' ELSE @status END, reason = coalesce(@reason, reason),
+                attempts = @attempts, next_attempt_at = CASE WHEN @status = 'failed' AND reason LIKE '%_after_claim' THEN NULL ELSE @next END, last_error = @error, leased_until = NULL, lock_id = NULL,
                 sent_at = CASE WHEN @sent THEN coalesce(sent_at, @now) ELSE sent_at END,
                 delivered_at = CASE WHEN @delivered THEN @now ELSE delivered_at END,
                 failed_at = CASE WHEN @dead THEN @now END

@@ -34,6 +34,8 @@ internal sealed class SqliteNotificationStore(string connectionString) : Notific
 
     protected override object Time(DateTimeOffset time) => StoreTime.ToMicroseconds(time);
 
+    protected override object? JsonTime(DateTimeOffset? time) => time is { } given ? StoreTime.ToMicroseconds(given) : null;
+
     protected override object Span(TimeSpan span) => (long)span.TotalMicroseconds;
 
     protected override Guid ReadId(DbDataReader row, int column) => Guid.Parse(row.GetString(column));

@@ -154,6 +154,7 @@ public abstract class NotificationSpecification(HubFixture fixture) : HubTests(f
         var now = StoreTime.Truncate(TimeProvider.System.GetUtcNow());
         var row = new NotificationDeliveryRow
         {
+            Target = "",
             Id = Guid.CreateVersion7(now), NotificationId = Guid.CreateVersion7(now), App = WorkBuddy, UserId = _user, Rule = rule, Channel = "email", Status = "dead", Attempts = 1,
             LastError = "550 gone", CreatedAt = now, FailedAt = now,
         };

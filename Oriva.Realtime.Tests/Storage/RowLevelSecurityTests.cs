@@ -15,8 +15,9 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
 
     private static readonly string[] s_tenantTables =
     [
-        "api_keys", "app_users", "apps", "connection_evidence", "delivery_attempts", "event_subscriptions", "events", "inbox_counts", "notification_delivery",
-        "notification_requests", "notifications", "outbox", "pauses", "publish_receipts", "routing_queue", "streams", "subscribed_types", "websocket_connections",
+        "api_keys", "app_users", "apps", "connection_evidence", "delivery_attempts", "digest_items", "event_subscriptions", "events", "inbox_counts", "manifest_versions",
+        "notification_delivery", "notification_digests", "notification_preferences", "notification_requests", "notification_throttles", "notifications", "outbox", "pauses",
+        "publish_receipts", "push_subscriptions", "routing_queue", "streams", "subscribed_types", "websocket_connections",
     ];
 
     public override async ValueTask InitializeAsync()
@@ -43,14 +44,20 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
                 VALUES (gen_random_uuid(), '{app}', '{app}', 'e', '{app}', 1, now(), 1, now(), 0, now());
                 INSERT INTO notifications (id, app, user_id, rule, source, event_id, title, data, in_inbox, created_at)
                 VALUES (gen_random_uuid(), '{app}', 'ada', 'r', '{app}', 'e', 't', '{"{}"}', true, now());
-                INSERT INTO notification_delivery (id, notification_id, app, user_id, rule, channel, status, attempts, created_at)
-                VALUES (gen_random_uuid(), gen_random_uuid(), '{app}', 'ada', 'r', 'in_app', 'delivered', 0, now());
+                INSERT INTO notification_delivery (id, notification_id, app, user_id, rule, channel, target, status, unless_acked, attempts, created_at)
+                VALUES (gen_random_uuid(), gen_random_uuid(), '{app}', 'ada', 'r', 'in_app', '', 'delivered', false, 0, now());
                 INSERT INTO delivery_attempts (id, delivery_id, app, user_id, at, duration_ms, outcome) VALUES (gen_random_uuid(), gen_random_uuid(), '{app}', 'ada', now(), 1, 'sent');
                 INSERT INTO inbox_counts (app, user_id, total, unread, unseen, rev) VALUES ('{app}', 'ada', 1, 1, 1, 1);
                 INSERT INTO event_subscriptions (id, app, user_id, type, topic_granted, filters, created_at) VALUES (gen_random_uuid(), '{app}', 'ada', '*', false, '[]', now());
                 INSERT INTO subscribed_types (app, type) VALUES ('{app}', 'never.happens');
                 INSERT INTO pauses (id, app, reason, created_by, created_at) VALUES (gen_random_uuid(), '{app}', 'kept for a test', 'ada', now());
                 INSERT INTO notification_requests (app, id, content_hash, created_at) VALUES ('{app}', 'n', 'x'::bytea, now());
+                INSERT INTO notification_preferences (app, user_id, muted, channels, version, updated_at) VALUES ('{app}', 'ada', false, '{"{}"}', 1, now());
+                INSERT INTO push_subscriptions (id, app, user_id, endpoint, p256dh, auth, created_at) VALUES (gen_random_uuid(), '{app}', 'ada', 'https://push.example/{app}', 'k', 'a', now());
+                INSERT INTO notification_digests (id, app, rule, user_id, key, opened_at, due_at, count) VALUES (gen_random_uuid(), '{app}', 'r', 'ada', '', now(), 'infinity', 1);
+                INSERT INTO digest_items (app, rule, user_id, source, event_id, digest_id, data, at) VALUES ('{app}', 'r', 'ada', '{app}', 'e', gen_random_uuid(), '{"{}"}', now());
+                INSERT INTO notification_throttles (app, rule, user_id, key, count, ends_at) VALUES ('{app}', 'r', 'ada', '', 1, now() + interval '1 day');
+                INSERT INTO manifest_versions (app, version, manifest, valid_from) VALUES ('{app}', 1000, '{"{}"}', now());
                 """);
         }
     }
@@ -104,7 +111,7 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
         const string claims = """{"sub":"ada","apps":["walled"],"topics":["walled/*"]}""";
         (await AsAsync(PostgresSql.UserRole, claims, "SELECT string_agg(app || ' ' || user_id, ',') FROM realtime.app_users")).ShouldBe("walled ada");
         (await AsAsync(PostgresSql.UserRole, claims, "SELECT string_agg(id, ',') FROM realtime.apps")).ShouldBe("walled");
-        string[] own = ["delivery_attempts", "event_subscriptions", "inbox_counts", "notification_delivery", "notifications"];
+        string[] own = ["delivery_attempts", "event_subscriptions", "inbox_counts", "notification_delivery", "notification_preferences", "notifications", "push_subscriptions"];
         foreach (var table in own)
         {
             (await AsAsync(PostgresSql.UserRole, claims, $"SELECT string_agg(DISTINCT app || ' ' || user_id, ',') FROM realtime.{table}")).ShouldBe("walled ada", table);
@@ -217,7 +224,7 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
             WHERE table_schema = 'realtime' AND grantee IN ('oriva_user', 'PUBLIC') ORDER BY 1
             """)).ShouldBe([
             "app_users SELECT", "apps SELECT", "delivery_attempts SELECT", "event_subscriptions SELECT", "events SELECT", "inbox_counts SELECT",
-            "notification_delivery SELECT", "notifications SELECT",
+            "notification_delivery SELECT", "notification_preferences SELECT", "notifications SELECT", "push_subscriptions SELECT",
         ]);
         (await Store.QueryAsync<string>("""
             SELECT rolname::text FROM pg_roles

@@ -109,6 +109,28 @@ internal static class Isolation
                             AND (topic IS NULL OR realtime.topic_matches((SELECT realtime.claimed_texts('topics')), app, topic)))));
         """;
 
+    /// <summary>Preferences and browsers are their user's to see; the rest is the service's alone.</summary>
+    public const string ChannelPolicies = """
+        DO $$
+        DECLARE
+            tenant text;
+        BEGIN
+            FOREACH tenant IN ARRAY ARRAY['notification_preferences', 'push_subscriptions', 'notification_digests', 'digest_items', 'notification_throttles',
+                                          'manifest_versions'] LOOP
+                EXECUTE format('ALTER TABLE realtime.%I ENABLE ROW LEVEL SECURITY', tenant);
+                EXECUTE format('ALTER TABLE realtime.%I FORCE ROW LEVEL SECURITY', tenant);
+                EXECUTE format('CREATE POLICY service ON realtime.%I TO oriva_service USING (true) WITH CHECK (true)', tenant);
+                EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON realtime.%I TO oriva_service', tenant);
+            END LOOP;
+            FOREACH tenant IN ARRAY ARRAY['notification_preferences', 'push_subscriptions'] LOOP
+                EXECUTE format('GRANT SELECT ON realtime.%I TO oriva_user', tenant);
+                EXECUTE format('CREATE POLICY reader ON realtime.%I FOR SELECT TO oriva_user
+                    USING (app = ANY ((SELECT realtime.claimed_texts(''apps''))::text[])
+                           AND ((SELECT realtime.claims_whole()) OR user_id = (SELECT realtime.claimed_sub())))', tenant);
+            END LOOP;
+        END $$;
+        """;
+
     /// <summary>A user sees what is its own; what steers the pipeline is the service's alone.</summary>
     public const string NotificationPolicies = """
         DO $$

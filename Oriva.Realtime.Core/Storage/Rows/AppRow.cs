@@ -14,3 +14,15 @@ internal sealed class AppRow
 
     public required DateTimeOffset UpdatedAt { get; set; }
 }
+
+/// <summary>A manifest as it stood from some time on, so that it can be said later what its rules were.</summary>
+internal sealed class ManifestVersionRow
+{
+    public required string App { get; init; }
+
+    public required long Version { get; init; }
+
+    public required string Manifest { get; init; }
+
+    public required DateTimeOffset ValidFrom { get; init; }
+}

@@ -68,6 +68,9 @@ internal sealed class ConnectionEvidenceRow
 
     public required long AckedPosition { get; set; }
 
+    /// <summary>JSON: which events of the stream the subscription took; null: all.</summary>
+    public string? Interests { get; init; }
+
     public required DateTimeOffset OpenedAt { get; init; }
 
     public required DateTimeOffset UpdatedAt { get; set; }

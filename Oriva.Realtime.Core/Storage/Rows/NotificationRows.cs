@@ -79,7 +79,16 @@ internal sealed class NotificationRow
     /// <summary>Why a template was replaced by plain text.</summary>
     public string? TemplateError { get; init; }
 
+    /// <summary>Of the manifest whose rule made it; null: no rule did.</summary>
+    public long? ManifestVersion { get; init; }
+
     public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>From then on it is not sent any more, and no longer stands in the inbox.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>Taken back by who sent it.</summary>
+    public DateTimeOffset? RecalledAt { get; set; }
 
     public DateTimeOffset? SeenAt { get; set; }
 
@@ -103,10 +112,19 @@ internal sealed class NotificationDeliveryRow
 
     public required string Channel { get; init; }
 
+    /// <summary>One of several places in the channel: of web push the id of a browser's subscription. Empty: there is one place only.</summary>
+    public required string Target { get; init; }
+
     public required string Status { get; set; }
 
-    /// <summary>Why it was suppressed or cancelled.</summary>
+    /// <summary>Why it was suppressed or cancelled, or what it waits for.</summary>
     public string? Reason { get; set; }
+
+    /// <summary>An acknowledgement of the notification cancels it, unless it was claimed before.</summary>
+    public bool UnlessAcked { get; init; }
+
+    /// <summary>JSON: what the channel sends beside the notification's own texts.</summary>
+    public string? Content { get; init; }
 
     public int Attempts { get; set; }
 
@@ -224,4 +242,119 @@ internal sealed class NotificationRequestRow
     public required byte[] ContentHash { get; init; }
 
     public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>JSON: the request, until it is sent; null for one that was sent at once.</summary>
+    public string? Scheduled { get; set; }
+
+    public DateTimeOffset? SendAt { get; init; }
+
+    public DateTimeOffset? LeasedUntil { get; set; }
+
+    public Guid? LockId { get; set; }
+
+    public DateTimeOffset? RecalledAt { get; set; }
+}
+
+/// <summary>What a user of an app wants to be told, where and when. Without a row: everything, everywhere, at any time.</summary>
+internal sealed class NotificationPreferenceRow
+{
+    public required string App { get; init; }
+
+    public required string UserId { get; init; }
+
+    public bool Muted { get; set; }
+
+    /// <summary>JSON: <c>{type: {channel: false}}</c>; what is not there is wanted.</summary>
+    public required string Channels { get; set; }
+
+    /// <summary>JSON: <c>{from, to, timeZone}</c>.</summary>
+    public string? QuietHours { get; set; }
+
+    /// <summary>Of two changes at once, one is refused and done again.</summary>
+    public long Version { get; set; }
+
+    public required DateTimeOffset UpdatedAt { get; set; }
+}
+
+/// <summary>A browser that takes web push for an app: of the user who used it last.</summary>
+internal sealed class PushSubscriptionRow
+{
+    public required Guid Id { get; init; }
+
+    public required string App { get; init; }
+
+    public required string UserId { get; set; }
+
+    public required string Endpoint { get; init; }
+
+    /// <summary>The browser's public key and its secret, base64url, as RFC 8291 has them.</summary>
+    public required string P256dh { get; set; }
+
+    public required string Auth { get; set; }
+
+    public string? UserAgent { get; set; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+}
+
+/// <summary>A digest that still collects; its end makes it a notification and deletes it.</summary>
+internal sealed class NotificationDigestRow
+{
+    public required Guid Id { get; init; }
+
+    public required string App { get; init; }
+
+    public required string Rule { get; init; }
+
+    public required string UserId { get; init; }
+
+    public required string Key { get; init; }
+
+    public required DateTimeOffset OpenedAt { get; init; }
+
+    /// <summary>The window's end, or now when the digest is full.</summary>
+    public required DateTimeOffset DueAt { get; set; }
+
+    public int Count { get; set; }
+
+    public DateTimeOffset? LeasedUntil { get; set; }
+
+    public Guid? LockId { get; set; }
+}
+
+/// <summary>An event in a digest. It stays when the digest is a notification: the notification's event id is the digest's.</summary>
+internal sealed class DigestItemRow
+{
+    public required string App { get; init; }
+
+    public required string Rule { get; init; }
+
+    public required string UserId { get; init; }
+
+    public required string Source { get; init; }
+
+    public required string EventId { get; init; }
+
+    public required Guid DigestId { get; init; }
+
+    /// <summary>JSON: the event's data, as far as it is for this user.</summary>
+    public required string Data { get; init; }
+
+    public required DateTimeOffset At { get; init; }
+}
+
+/// <summary>How many notifications a user got of a rule in the window that began with the first of them.</summary>
+internal sealed class NotificationThrottleRow
+{
+    public required string App { get; init; }
+
+    public required string Rule { get; init; }
+
+    public required string UserId { get; init; }
+
+    public required string Key { get; init; }
+
+    public int Count { get; set; }
+
+    public required DateTimeOffset EndsAt { get; set; }
 }
