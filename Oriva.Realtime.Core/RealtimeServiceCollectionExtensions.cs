@@ -98,6 +98,7 @@ public static class RealtimeServiceCollectionExtensions
         services.AddSingleton<NotificationEvents>();
         services.AddSingleton<ChannelRegistry>();
         services.AddSingleton<DestinationCircuits>();
+        services.AddSingleton<DeliveryPlanner>();
         services.AddSingleton<RecipientFinder>();
         services.AddSingleton<NotificationComposer>();
         services.AddSingleton<DeliveryWorker>();
@@ -109,8 +110,14 @@ public static class RealtimeServiceCollectionExtensions
         services.AddSingleton(provider => new EventSubscriptions(
             Get<RealtimeDatabase>(provider), Get<AccessPolicy>(provider), Get<AppRegistry>(provider), Get<NotificationInterest>(provider), Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new DirectNotifications(
-            Get<RealtimeDatabase>(provider), Get<NotificationStore>(provider), Get<NotificationEvents>(provider), Get<ChannelRegistry>(provider), Get<DeliveryWorker>(provider),
+            Get<RealtimeDatabase>(provider), Get<NotificationStore>(provider), Get<NotificationEvents>(provider), Get<DeliveryPlanner>(provider), Get<DeliveryWorker>(provider),
             Get<AccessPolicy>(provider), Get<AppRegistry>(provider), Get<IOptions<PublishingOptions>>(provider).Value, Get<TimeProvider>(provider)));
+        services.AddSingleton<DigestComposer>();
+        services.AddSingleton<ScheduleWorker>();
+        services.AddHostedService(Get<ScheduleWorker>);
+        services.AddSingleton(provider => new Recalls(
+            Get<RealtimeDatabase>(provider), Get<NotificationStore>(provider), Get<NotificationEvents>(provider), Get<DeliveryWorker>(provider), Get<AccessPolicy>(provider),
+            Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new Preferences(Get<RealtimeDatabase>(provider), Get<AccessPolicy>(provider), Get<AppRegistry>(provider), Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new DeliveryRecords(Get<RealtimeDatabase>(provider)));
         services.AddSingleton(provider => new DeadLetters(Get<RealtimeDatabase>(provider), Get<DeliveryWorker>(provider), Get<EventLogWriter>(provider), Get<TimeProvider>(provider)));

@@ -6,8 +6,8 @@ using Fluid;
 namespace Oriva.Realtime.Core.Apps;
 
 /// <summary>
-/// A Liquid template of a manifest. It sees <c>data</c> (the event's data), <c>event</c> (<c>id source type actor userId topic time</c>) and <c>app</c>
-/// (<c>id name</c>), and nothing else of the service.
+/// A Liquid template of a manifest. It sees <c>data</c> (the event's data), <c>event</c> (<c>id source type actor userId topic time</c>), <c>app</c>
+/// (<c>id name</c>), <c>events</c> (the data of each event of a digest) and <c>count</c> (of them), and nothing else of the service.
 /// </summary>
 /// <remarks>
 /// Its author is an app, and its data a user's: steps, nesting, what a filter makes, output and time are bounded, and what exceeds them fails this one
@@ -50,13 +50,15 @@ public sealed partial record LiquidTemplate
     }
 
     /// <summary>What templates about an event see.</summary>
-    public static TemplateModel ModelOf(EventLog.StoredEvent e, App app) => new(
+    /// <param name="digested">The data of all events of a digest, of which <paramref name="e"/> is the newest; null: it is the only one.</param>
+    public static TemplateModel ModelOf(EventLog.StoredEvent e, App app, IReadOnlyList<string>? digested = null) => new(
         ToModel(e.DataElement),
         new Dictionary<string, object?>(StringComparer.Ordinal)
         {
             ["id"] = e.Id, ["source"] = e.Source, ["type"] = e.Type, ["actor"] = e.Actor, ["userId"] = e.UserId, ["topic"] = e.Topic, ["time"] = e.Time.UtcDateTime,
         },
-        new Dictionary<string, object?>(StringComparer.Ordinal) { ["id"] = app.Id, ["name"] = app.Name });
+        new Dictionary<string, object?>(StringComparer.Ordinal) { ["id"] = app.Id, ["name"] = app.Name },
+        digested is null ? [ToModel(e.DataElement)] : [.. digested.Select(data => ToModel(JsonElement.Parse(data)))]);
 
     /// <returns>One line where <paramref name="oneLine"/>; or the fault that explains why there is none.</returns>
     public async ValueTask<(string? Text, string? Fault)> RenderAsync(TemplateModel model, TimeProvider time, bool oneLine)
@@ -65,6 +67,8 @@ public sealed partial record LiquidTemplate
         context.SetValue("data", model.Data);
         context.SetValue("event", model.Event);
         context.SetValue("app", model.App);
+        context.SetValue("events", model.Events);
+        context.SetValue("count", model.Events.Count);
         await using var output = new BoundedWriter(time);
         try
         {
@@ -164,4 +168,5 @@ public sealed partial record LiquidTemplate
 }
 
 /// <summary>What a template sees.</summary>
-public sealed record TemplateModel(object? Data, IReadOnlyDictionary<string, object?> Event, IReadOnlyDictionary<string, object?> App);
+/// <param name="Events">The data of each event of a digest, oldest first; otherwise of the one event.</param>
+public sealed record TemplateModel(object? Data, IReadOnlyDictionary<string, object?> Event, IReadOnlyDictionary<string, object?> App, IReadOnlyList<object?> Events);

@@ -6,10 +6,11 @@ using Oriva.Realtime.Core.Storage.Rows;
 namespace Oriva.Realtime.Core.Notifications;
 
 /// <summary>A notification's way through one channel.</summary>
-/// <param name="Reason">Why it was suppressed or cancelled.</param>
+/// <param name="Target">Of web push, which browser: the id of its subscription.</param>
+/// <param name="Reason">Why it was suppressed or cancelled, or what it waits for.</param>
 /// <param name="Attempts">Since it was queued or redriven; the history has all.</param>
 public sealed record Delivery(
-    Guid Id, string Channel, string Status, string? Reason, int Attempts, DateTimeOffset? NextAttemptAt, string? LastError, DateTimeOffset? SentAt, DateTimeOffset? DeliveredAt,
+    Guid Id, string Channel, string? Target, string Status, string? Reason, int Attempts, DateTimeOffset? NextAttemptAt, string? LastError, DateTimeOffset? SentAt, DateTimeOffset? DeliveredAt,
     IReadOnlyList<DeliveryHistory> History);
 
 public sealed record DeliveryHistory(DateTimeOffset At, string Outcome, string? Error, int DurationMs);
@@ -31,7 +32,7 @@ public sealed class DeliveryRecords
             return Fault.NotFound;
         var deliveries = await _database.ReadAsync(new ReadScope(caller.Sub, [app], [], Whole: caller.IsPublisher), async context =>
         {
-            var rows = await context.Deliveries.AsNoTracking().Where(row => row.NotificationId == notificationId).OrderBy(row => row.Channel).ToListAsync(cancellationToken);
+            var rows = await context.Deliveries.AsNoTracking().Where(row => row.NotificationId == notificationId).OrderBy(row => row.Channel).ThenBy(row => row.Target).ToListAsync(cancellationToken);
             return await WithHistoryAsync<Delivery>(context, rows, caller.IsPublisher ? ToDelivery : ToUsersDelivery, cancellationToken);
         }, cancellationToken);
         return deliveries.Count == 0 ? Fault.NotFound : deliveries;
@@ -51,5 +52,5 @@ public sealed class DeliveryRecords
         ToDelivery(row, [.. history.Select(attempt => attempt with { Error = null })]) with { LastError = null };
 
     private static Delivery ToDelivery(NotificationDeliveryRow row, IReadOnlyList<DeliveryHistory> history) => new(
-        row.Id, row.Channel, row.Status, row.Reason, row.Attempts, row.NextAttemptAt, row.LastError, row.SentAt, row.DeliveredAt, history);
+        row.Id, row.Channel, row.Target.Length == 0 ? null : row.Target, row.Status, row.Reason, row.Attempts, row.NextAttemptAt, row.LastError, row.SentAt, row.DeliveredAt, history);
 }

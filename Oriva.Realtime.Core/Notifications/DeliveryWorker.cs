@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.Diagnostics;
 using Oriva.Realtime.Core.Storage;
 
@@ -10,17 +11,25 @@ namespace Oriva.Realtime.Core.Notifications;
 /// <remarks>
 /// <list type="number">
 /// <item>Claim what is due, not paused and nobody's, each app's oldest first.</item>
+/// <item>Ask again what may have changed since it was queued: membership, preferences, expiry; and whether the user wants to be disturbed now.</item>
 /// <item>Ask the destination's circuit. Open: the claim is given back until it may close, and no attempt is spent.</item>
-/// <item>Send. A crash from here to the end of step 4 repeats this one delivery when the lease has lapsed, and no other.</item>
+/// <item>Send. A crash from here to the end of step 5 repeats this one delivery when the lease has lapsed, and no other.</item>
 /// <item>Record the attempt and what follows, in one transaction, if the claim still holds.</item>
 /// </list>
 /// </remarks>
 internal sealed partial class DeliveryWorker(
-    NotificationStore store, ChannelRegistry channels, DestinationCircuits circuits, RealtimeMetrics metrics, TimeProvider time,
+    NotificationStore store, ChannelRegistry channels, DestinationCircuits circuits, AppRegistry registry, RealtimeMetrics metrics, TimeProvider time,
     IOptions<DeliveryOptions> options, ILogger<DeliveryWorker> logger) : BackgroundService
 {
     public const string LeftApp = "left_app";
+    public const string Expired = "expired";
+    public const string QuietHoursReason = "quiet_hours";
+    public const string CircuitOpen = "circuit_open";
+
+    /// <summary>What was to replace a recalled notification was not taken.</summary>
+    public const string NotReplaced = "recall_failed";
     private const string Failed = "failed";
+    private const string Refused = "refused";
 
     private static readonly TimeSpan s_outagePause = TimeSpan.FromSeconds(1);
 
@@ -103,12 +112,18 @@ internal sealed partial class DeliveryWorker(
         }
     }
 
-    /// <summary>Steps 2 to 4.</summary>
+    /// <summary>Steps 2 to 5.</summary>
     private async Task TryDeliverAsync(DeliveryWork work, CancellationToken stopping)
     {
-        if (work.HasLeft)
+        if (FindObjection(work) is { } objection)
         {
-            await store.SuppressAsync(work, LeftApp);
+            await store.SuppressAsync(work, objection);
+            return;
+        }
+
+        if (QuietUntil(work) is { } quietUntil)
+        {
+            await store.PostponeAsync(work, quietUntil, QuietHoursReason);
             return;
         }
 
@@ -119,13 +134,13 @@ internal sealed partial class DeliveryWorker(
             metrics.DeliveryHeld(work.Channel);
         if (sending.Result is not { } result)
         {
-            await store.PostponeAsync(work, sending.HeldUntil!.Value);
+            await store.PostponeAsync(work, sending.HeldUntil!.Value, CircuitOpen);
             return;
         }
 
         var ended = time.GetUtcNow();
         var attempt = sending.HeldUntil is { } until
-            ? new DeliveryAttempt(started, ended, DeliveryStatus.Failed, Failed, result.Error, until, IsSpent: false)
+            ? new DeliveryAttempt(started, ended, DeliveryStatus.Failed, Failed, result.Error, until, IsSpent: false) { Reason = CircuitOpen }
             : Judge(work, result, started, ended);
         metrics.DeliveryAttempted(work.Channel, attempt.Outcome, attempt.EndedAt - attempt.StartedAt);
         if (!await store.RecordAttemptAsync(work, attempt))
@@ -133,6 +148,26 @@ internal sealed partial class DeliveryWorker(
         else if (attempt.Status == DeliveryStatus.Dead)
             LogDead(work.Id, work.Channel, work.App, attempt.Error!);
     }
+
+    /// <returns>Why it is not sent after all.</returns>
+    private string? FindObjection(DeliveryWork work)
+    {
+        if (work.HasLeft)
+            return LeftApp;
+        // What replaces a notification is not one more.
+        if (work.IsRecalled)
+            return null;
+        if (work.ExpiresAt <= time.GetUtcNow())
+            return Expired;
+        var required = registry.Find(work.App)?.Manifest.IsRequired(work.Type) == true;
+        return NotificationSettings.Of(work.IsMuted, work.MutedChannels, quietHours: null).Objection(work.Type, work.Channel, required);
+    }
+
+    /// <returns>Null: it may disturb now.</returns>
+    private DateTimeOffset? QuietUntil(DeliveryWork work) =>
+        work.QuietHours is not null && !work.IsRecalled && work.Channel is ChannelNames.Push or ChannelNames.Email
+            ? NotificationSettings.Of(false, null, work.QuietHours).QuietHours!.Until(time.GetUtcNow(), work.TimeZone)
+            : null;
 
     /// <summary>Whatever a channel throws is a failure that passes; nothing it does takes longer than its share of the lease.</summary>
     private async ValueTask<ChannelResult> SendAsync(INotificationChannel channel, DeliveryWork work, CancellationToken stopping)
@@ -159,6 +194,14 @@ internal sealed partial class DeliveryWorker(
 
     private DeliveryAttempt Judge(DeliveryWork work, ChannelResult result, DateTimeOffset started, DateTimeOffset ended)
     {
+        if (work.IsRecalled && (result.IsSuccess || result.IsPermanent))
+        {
+            return new DeliveryAttempt(started, ended, DeliveryStatus.Cancelled, result.IsSuccess ? DeliveryStatus.Sent : Refused, result.Error, null)
+            {
+                Reason = result.IsSuccess ? NotificationStore.Recalled : NotReplaced,
+            };
+        }
+
         if (result.IsSuccess)
         {
             var status = result.IsDelivered ? DeliveryStatus.Delivered : DeliveryStatus.Sent;
@@ -168,7 +211,7 @@ internal sealed partial class DeliveryWorker(
         if (result.Suppression is { } reason)
             return new DeliveryAttempt(started, ended, DeliveryStatus.Suppressed, DeliveryStatus.Suppressed, result.Error, null) { Reason = reason };
 
-        var outcome = result.IsPermanent ? "refused" : Failed;
+        var outcome = result.IsPermanent ? Refused : Failed;
         var delay = result.IsPermanent ? null : RetryDelay.After(work.Attempts + 1, options.Value.DelaysOf(work.Channel), options.Value.JitterPercent, Random.Shared, result.RetryAfter);
         return delay is { } wait
             ? new DeliveryAttempt(started, ended, DeliveryStatus.Failed, outcome, result.Error, ended + wait)

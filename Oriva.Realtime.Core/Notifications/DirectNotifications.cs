@@ -9,9 +9,12 @@ namespace Oriva.Realtime.Core.Notifications;
 /// <param name="Id">Tells a repeat; made when absent.</param>
 /// <param name="Type">One of the app's event types, for filters and preferences.</param>
 /// <param name="Channels">Absent: the inbox and live.</param>
+/// <param name="SendAt">Not before; a year ahead at most. Who is a member then gets it.</param>
+/// <param name="ExpiresAt">From then on it is not sent any more, and leaves the inbox.</param>
 public sealed record DirectNotificationRequest(
     string? App, IReadOnlyList<string>? UserIds, string? Title, string? Body = null, string? Link = null, string? Image = null,
-    IReadOnlyList<DirectAction?>? Actions = null, string? Type = null, IReadOnlyList<string>? Channels = null, string? Id = null)
+    IReadOnlyList<DirectAction?>? Actions = null, string? Type = null, IReadOnlyList<string>? Channels = null, string? Id = null,
+    DateTimeOffset? SendAt = null, DateTimeOffset? ExpiresAt = null)
 {
     public JsonElement Data { get; init; }
 }
@@ -21,7 +24,8 @@ public sealed record DirectAction(string? Title, string? Link);
 /// <param name="Notified">Users who have the notification from this call.</param>
 /// <param name="Skipped">Users who are no members of the app.</param>
 /// <param name="Duplicate">The same request was answered before, and nothing was made anew.</param>
-public sealed record DirectNotificationReceipt(string Id, int Notified, IReadOnlyList<string> Skipped, bool Duplicate);
+/// <param name="SendAt">It is scheduled, and nobody is notified yet; null: it was sent.</param>
+public sealed record DirectNotificationReceipt(string Id, int Notified, IReadOnlyList<string> Skipped, bool Duplicate, DateTimeOffset? SendAt = null);
 
 /// <summary>Notifications that a back end writes itself, without an event.</summary>
 public sealed class DirectNotifications
@@ -31,11 +35,12 @@ public sealed class DirectNotifications
     private const int MaxBody = 4_000;
     private const int MaxLink = 2_000;
     private const int MostActions = 3;
+    private static readonly TimeSpan s_farthest = TimeSpan.FromDays(366);
 
     private readonly RealtimeDatabase _database;
     private readonly NotificationStore _store;
     private readonly NotificationEvents _events;
-    private readonly ChannelRegistry _channels;
+    private readonly DeliveryPlanner _planner;
     private readonly DeliveryWorker _deliveries;
     private readonly AccessPolicy _access;
     private readonly AppRegistry _registry;
@@ -43,13 +48,13 @@ public sealed class DirectNotifications
     private readonly TimeProvider _time;
 
     internal DirectNotifications(
-        RealtimeDatabase database, NotificationStore store, NotificationEvents events, ChannelRegistry channels, DeliveryWorker deliveries, AccessPolicy access,
+        RealtimeDatabase database, NotificationStore store, NotificationEvents events, DeliveryPlanner planner, DeliveryWorker deliveries, AccessPolicy access,
         AppRegistry registry, PublishingOptions limits, TimeProvider time)
     {
         _database = database;
         _store = store;
         _events = events;
-        _channels = channels;
+        _planner = planner;
         _deliveries = deliveries;
         _access = access;
         _registry = registry;
@@ -70,21 +75,40 @@ public sealed class DirectNotifications
             return faults.ToFault();
 
         var app = request.App!;
-        var wanted = request.UserIds!.Distinct(StringComparer.Ordinal).ToList();
-        List<string> members;
-        await using (var context = _database.ForService())
-            members = await context.AppUsers.AsNoTracking().Where(user => user.App == app && user.LeftAt == null && wanted.Contains(user.UserId)).Select(user => user.UserId).ToListAsync(cancellationToken);
-
         var now = StoreTime.Truncate(_time.GetUtcNow());
         var id = request.Id ?? Guid.CreateVersion7(now).ToString();
-        var notifications = members.ConvertAll(user => Build(request, id, user, now));
+        (string Request, DateTimeOffset SendAt)? scheduled = request.SendAt > now ? (JsonSerializer.Serialize(request with { Data = DataOf(request) }, WireJson.Options), request.SendAt.Value) : null;
+        var notifications = scheduled is null ? await BuildAsync(request, id, now, cancellationToken) : [];
         var sent = await _store.AddRequestedAsync(
-            app, id, HashOf(request), notifications, now, (notification, counts) => _events.OfCreated(notification, counts, now));
+            app, id, HashOf(request), scheduled, notifications, now, (notification, counts) => _events.OfCreated(notification, counts, now));
         if (sent is null)
             return new Fault(FaultCodes.IdReused, $"The id '{id}' was used before with other content.") { EventIds = [id] };
         _events.Announce();
         _deliveries.Announce();
-        return new DirectNotificationReceipt(id, sent.Added.Count, [.. wanted.Except(members, StringComparer.Ordinal)], sent.IsRepeat);
+        var skipped = scheduled is null ? request.UserIds!.Distinct(StringComparer.Ordinal).Except(notifications.Select(notification => notification.UserId), StringComparer.Ordinal) : [];
+        return new DirectNotificationReceipt(id, sent.Added.Count, [.. skipped], sent.IsRepeat, scheduled?.SendAt);
+    }
+
+    /// <summary>What was scheduled, when its time has come.</summary>
+    /// <returns>Null: it was recalled meanwhile, or another node has it.</returns>
+    internal async Task<IReadOnlyList<NewNotification>?> SendScheduledAsync(ScheduledWork work, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var request = JsonSerializer.Deserialize<DirectNotificationRequest>(work.Request, WireJson.Options)!;
+        var notifications = request.ExpiresAt <= now ? [] : await BuildAsync(request, work.Id, now, cancellationToken);
+        return await _store.SendScheduledAsync(work, notifications, now, (notification, counts) => _events.OfCreated(notification, counts, now));
+    }
+
+    /// <summary>For those of its users who are members.</summary>
+    private async Task<IReadOnlyList<NewNotification>> BuildAsync(DirectNotificationRequest request, string id, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var app = request.App!;
+        var wanted = request.UserIds!.Distinct(StringComparer.Ordinal).ToList();
+        List<string> members;
+        await using (var context = _database.ForService())
+            members = await context.AppUsers.AsNoTracking().Where(user => user.App == app && user.LeftAt == null && wanted.Contains(user.UserId)).Select(user => user.UserId).ToListAsync(cancellationToken);
+        IReadOnlyList<string> channels = request.Channels is { Count: > 0 } named ? [.. named.Distinct(StringComparer.Ordinal)] : RecipientFinder.DefaultChannels;
+        var required = _registry.Find(app)?.Manifest.IsRequired(request.Type) == true;
+        return await _planner.PlanAsync(app, members.ConvertAll(user => new PlannedNotification(Build(request, id, user, now), channels, required)), now, cancellationToken);
     }
 
     private void Check(DirectNotificationRequest request, Manifest manifest, FaultList faults)
@@ -109,6 +133,11 @@ public sealed class DirectNotifications
             CheckLink(action?.Link, $"/actions/{i}/link", required: true, faults);
         }
 
+        var now = _time.GetUtcNow();
+        if (request.SendAt > now + s_farthest)
+            faults.Add(FaultCodes.Invalid, "/sendAt", $"At most {s_farthest.Days} days ahead.");
+        if (request.ExpiresAt <= (request.SendAt > now ? request.SendAt : now))
+            faults.Add(FaultCodes.Invalid, "/expiresAt", "Must be later than now and than sendAt.");
         if (request.Type is not null && !manifest.Declares(request.Type))
             faults.Add(FaultCodes.UnknownType, "/type", $"'{manifest.App}' declares no type '{request.Type}', and it is not built in.");
         foreach (var (i, channel) in (request.Channels ?? []).Index().Where(channel => !ChannelNames.All.Contains(channel.Item)))
@@ -138,7 +167,7 @@ public sealed class DirectNotifications
             faults.Add(FaultCodes.Invalid, pointer, "Must be a path that begins with '/', or a web address.");
     }
 
-    private NewNotification Build(DirectNotificationRequest request, string id, string user, DateTimeOffset now) => new()
+    private static NewNotification Build(DirectNotificationRequest request, string id, string user, DateTimeOffset now) => new()
     {
         Id = Guid.CreateVersion7(now),
         App = request.App!,
@@ -152,16 +181,18 @@ public sealed class DirectNotifications
         Link = request.Link,
         Image = request.Image,
         Actions = request.Actions is { Count: > 0 } actions ? JsonSerializer.Serialize(actions, WireJson.Options) : null,
-        Data = request.Data.ValueKind == JsonValueKind.Object ? JsonSerializer.Serialize(request.Data) : "{}",
-        Deliveries = [.. (request.Channels is { Count: > 0 } channels ? channels.Distinct(StringComparer.Ordinal) : [ChannelNames.InApp, ChannelNames.Websocket])
-            .Select(channel => _channels.ToDelivery(channel, now))],
+        Data = JsonSerializer.Serialize(DataOf(request)),
+        ExpiresAt = request.ExpiresAt is { } expiry ? StoreTime.Truncate(expiry) : null,
+        Deliveries = [],
     };
+
+    private static JsonElement DataOf(DirectNotificationRequest request) => request.Data.ValueKind == JsonValueKind.Object ? request.Data : JsonElement.Parse("{}");
 
     private static byte[] HashOf(DirectNotificationRequest request) =>
         ContentHash.Of(request.Type ?? "", userId: null, topic: null, JsonSerializer.SerializeToElement(
             new
             {
-                UserIds = request.UserIds!.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal), request.Title, request.Body, request.Link, request.Image, request.Actions, request.Channels,
+                UserIds = request.UserIds!.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal), request.Title, request.Body, request.Link, request.Image, request.Actions, request.Channels, request.SendAt, request.ExpiresAt,
                 Data = request.Data.ValueKind == JsonValueKind.Undefined ? null : (JsonElement?)request.Data,
             },
             WireJson.Options));

@@ -2,11 +2,12 @@ using System.Text.Json;
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.Diagnostics;
 using Oriva.Realtime.Core.EventLog;
+using Oriva.Realtime.Core.Storage;
 
 namespace Oriva.Realtime.Core.Notifications;
 
 /// <summary>Title, body and the rest, as one recipient gets them.</summary>
-internal sealed record ComposedText(string Title, string? Body, string? Link, string? Image, string? Actions, string? TemplateError);
+internal sealed record ComposedText(string Title, string? Body, string? Link, string? Image, string? Actions, string? TemplateError, string? EmailContent = null);
 
 /// <summary>Makes the text of a notification from its rule and event. It never fails: what a template cannot say is said plainly, and recorded.</summary>
 internal sealed class NotificationComposer(AppRegistry registry, RealtimeMetrics metrics, TimeProvider time)
@@ -14,13 +15,14 @@ internal sealed class NotificationComposer(AppRegistry registry, RealtimeMetrics
     private const int MaxTitle = 200;
 
     /// <param name="rule">Null: a subscription that no rule describes.</param>
-    public async ValueTask<ComposedText> ComposeAsync(App app, StoredEvent e, NotificationRule? rule, LocalizedText? text)
+    /// <param name="digested">The data of all events of a digest, of which <paramref name="e"/> is the newest; null: it is the only one.</param>
+    public async ValueTask<ComposedText> ComposeAsync(App app, StoredEvent e, NotificationRule? rule, LocalizedText? text, IReadOnlyList<string>? digested = null)
     {
         var plainTitle = TitleIn(app, e.Type) ?? TitleIn(registry.Find(e.Source), e.Type) ?? e.Type;
         if (rule is null)
             return new ComposedText(plainTitle, $"{e.Type} in {app.Name}", null, null, null, null);
 
-        var model = LiquidTemplate.ModelOf(e, app);
+        var model = LiquidTemplate.ModelOf(e, app, digested);
         string? error = null;
         var title = await RenderAsync("title", text!.Title!, oneLine: true);
         var body = text.Body is null ? null : await RenderAsync("body", text.Body, oneLine: false);
@@ -55,6 +57,21 @@ internal sealed class NotificationComposer(AppRegistry registry, RealtimeMetrics
             error ??= $"{what}: is neither a path nor a web address";
             return null;
         }
+    }
+
+    /// <summary>What the rule's throttle counts an event under; null: it has none.</summary>
+    public async ValueTask<NewThrottle?> ThrottleOfAsync(App app, StoredEvent e, NotificationRule rule) =>
+        rule.Throttle is { } throttle ? new NewThrottle(await KeyAsync(app, e, throttle.Key), throttle.Count, throttle.Per) : null;
+
+    /// <returns>Empty without a template; what it cannot say counts as one key, too.</returns>
+    public async ValueTask<string> KeyAsync(App app, StoredEvent e, LiquidTemplate? key)
+    {
+        if (key is null)
+            return "";
+        var (rendered, fault) = await key.RenderAsync(LiquidTemplate.ModelOf(e, app), time, oneLine: true);
+        if (fault is not null)
+            metrics.TemplateFailed(app.Id);
+        return Shorten(rendered ?? "");
     }
 
     public static bool IsWebLink(string link) =>

@@ -25,6 +25,10 @@ internal sealed class NotificationEvents(Outbox outbox, TimeProvider time)
     public OutboxRow OfMarked(string app, string userId, string actor, InboxMark mark, IReadOnlyList<Guid>? ids, Guid? through, InboxCounts counts) => Row(
         mark == InboxMark.Read ? BuiltInTypes.NotificationRead : BuiltInTypes.NotificationUpdated, app, userId, actor, Guid.CreateVersion7(time.GetUtcNow()).ToString(), new { ids, state = mark.ToString().ToLowerInvariant(), through, counts });
 
+    /// <summary>Taken back by who sent it; it is gone from the inbox.</summary>
+    public OutboxRow OfRecalled(string app, string userId, string actor, Guid id, InboxCounts counts) => Row(
+        BuiltInTypes.NotificationUpdated, app, userId, actor, Guid.CreateVersion7(time.GetUtcNow()).ToString(), new { ids = new[] { id }, state = NotificationStore.Recalled, counts });
+
     public void Announce() => outbox.Announce();
 
     private OutboxRow Row(string type, string app, string userId, string actor, string id, object content)

@@ -24,7 +24,7 @@ namespace Oriva.Realtime.Core.Notifications;
 /// Apps take turns by the chunk, and the events of an app by the chunk too, so that an event for everybody holds up neither.
 /// </remarks>
 internal sealed partial class NotificationRouter(
-    NotificationStore store, RecipientFinder finder, NotificationComposer composer, NotificationEvents events, ChannelRegistry channels, DeliveryWorker deliveries,
+    NotificationStore store, RecipientFinder finder, NotificationComposer composer, NotificationEvents events, DeliveryPlanner planner, DeliveryWorker deliveries,
     EventLogWriter writer, AppRegistry registry, NotificationInterest interest, RealtimeMetrics metrics, TimeProvider time, IOptions<DeliveryOptions> options, ILogger<NotificationRouter> logger)
     : BackgroundService
 {
@@ -119,18 +119,17 @@ internal sealed partial class NotificationRouter(
         try
         {
             var owners = await FindOwnersAsync(app, works, cancellationToken);
-            var (progress, notifications) = (new List<RoutingProgress>(), new List<NewNotification>());
+            var routed = new RoutedEvents();
             var characters = 0;
-            while (notifications.Count < ChunkRecipients && characters < ChunkCharacters && works.TryDequeue(out var work))
+            while (routed.Count < ChunkRecipients && characters < ChunkCharacters && works.TryDequeue(out var work))
             {
                 chunk.Add(work);
-                var (step, made) = await PrepareAsync(app, work, owners, ChunkRecipients - notifications.Count, cancellationToken);
-                progress.Add(step);
-                notifications.AddRange(made);
-                characters += made.Count * (work.Event?.Data.Length ?? 0);
+                var before = routed.Count;
+                await PrepareAsync(app, work, owners, ChunkRecipients - before, routed, cancellationToken);
+                characters += (routed.Count - before) * (work.Event?.Data.Length ?? 0);
             }
 
-            await WriteAsync(works, progress, notifications);
+            await WriteAsync(app, works, routed, cancellationToken);
         }
         catch (Exception e) when (!StoreOutage.Is(e) && e is not OperationCanceledException)
         {
@@ -152,8 +151,9 @@ internal sealed partial class NotificationRouter(
         {
             try
             {
-                var (step, made) = await PrepareAsync(app, work, await FindOwnersAsync(app, [work], cancellationToken), ChunkRecipients, cancellationToken);
-                await WriteAsync(works, [step], made);
+                var routed = new RoutedEvents();
+                await PrepareAsync(app, work, await FindOwnersAsync(app, [work], cancellationToken), ChunkRecipients, routed, cancellationToken);
+                await WriteAsync(app, works, routed, cancellationToken);
             }
             catch (Exception e) when (!StoreOutage.Is(e) && e is not OperationCanceledException)
             {
@@ -174,14 +174,14 @@ internal sealed partial class NotificationRouter(
         finder.FindOwnersAsync(Get(app), works.Select(work => work.Event), cancellationToken);
 
     /// <summary>Steps 2 and 3.</summary>
-    private async Task<(RoutingProgress Progress, List<NewNotification> Notifications)> PrepareAsync(
-        string appId, RoutingWork work, IReadOnlyDictionary<string, string?> owners, int room, CancellationToken cancellationToken)
+    private async Task PrepareAsync(
+        string appId, RoutingWork work, IReadOnlyDictionary<string, string?> owners, int room, RoutedEvents routed, CancellationToken cancellationToken)
     {
-        var notifications = new List<NewNotification>();
         if (work.Event is not { } e)
         {
             LogGone(work.App, work.Source, work.EventId);
-            return (new RoutingProgress(work, IsDone: true), notifications);
+            routed.Progress.Add(new RoutingProgress(work, IsDone: true));
+            return;
         }
 
         var app = Get(appId);
@@ -192,10 +192,16 @@ internal sealed partial class NotificationRouter(
         var now = time.GetUtcNow();
         foreach (var recipient in page.Recipients)
         {
+            if (recipient.Rule?.Digest is { } digest)
+            {
+                routed.Digested.Add(await ToDigestItemAsync(app, work, e, recipient, digest));
+                continue;
+            }
+
             var variant = recipient.Rule?.TextFor(recipient.Locale);
             if (!texts.TryGetValue((recipient.Rule, variant), out var text))
                 texts[(recipient.Rule, variant)] = text = await composer.ComposeAsync(app, e, recipient.Rule, variant);
-            notifications.Add(new NewNotification
+            var notification = new NewNotification
             {
                 Id = Guid.CreateVersion7(now),
                 WorkId = work.Id,
@@ -213,18 +219,37 @@ internal sealed partial class NotificationRouter(
                 Data = recipient.SeesEvent ? e.Data : "{}",
                 TemplateError = text.TemplateError,
                 ManifestVersion = recipient.Rule is null ? null : app.Version,
-                Deliveries = [.. recipient.Channels.Select(channel => channels.ToDelivery(channel, now))],
-            });
+                EmailContent = text.EmailContent,
+                Throttle = recipient.Rule is null ? null : await composer.ThrottleOfAsync(app, e, recipient.Rule),
+                Deliveries = [],
+            };
+            routed.Planned.Add(new PlannedNotification(notification, recipient.Channels, app.Manifest.IsRequired(e.Type), recipient.Rule?.UnlessAckedWithin));
         }
 
-        return (page.Next is { } next ? new RoutingProgress(work, IsDone: false, next.Rule, next.User) : new RoutingProgress(work, IsDone: true), notifications);
+        routed.Progress.Add(page.Next is { } next ? new RoutingProgress(work, IsDone: false, next.Rule, next.User) : new RoutingProgress(work, IsDone: true));
     }
 
-    /// <summary>Step 4.</summary>
-    private async Task WriteAsync(Queue<RoutingWork> works, List<RoutingProgress> progress, List<NewNotification> notifications)
+    private async ValueTask<NewDigestItem> ToDigestItemAsync(App app, RoutingWork work, StoredEvent e, Recipient recipient, DigestRule digest) => new()
     {
-        var now = StoreTime.Truncate(time.GetUtcNow());
-        var written = await store.RouteAsync(progress, notifications, options.Value.Lease, now, (notification, counts) => events.OfCreated(notification, counts, now));
+        WorkId = work.Id,
+        App = work.App,
+        Rule = recipient.Rule!.Name,
+        UserId = recipient.UserId,
+        Key = await composer.KeyAsync(app, e, digest.Key),
+        Source = work.Source,
+        EventId = work.EventId,
+        Data = recipient.SeesEvent ? e.Data : "{}",
+        At = e.RecordedAt,
+        Window = digest.Window,
+        Max = digest.Max,
+    };
+
+    /// <summary>Step 4.</summary>
+    private async Task WriteAsync(string app, Queue<RoutingWork> works, RoutedEvents routed, CancellationToken cancellationToken)
+    {
+        var (now, progress) = (StoreTime.Truncate(time.GetUtcNow()), routed.Progress);
+        var notifications = await planner.PlanAsync(app, routed.Planned, now, cancellationToken);
+        var written = await store.RouteAsync(progress, notifications, routed.Digested, options.Value.Lease, now, (notification, counts) => events.OfCreated(notification, counts, now));
         // Behind the app's other events.
         foreach (var step in progress.Where(step => !step.IsDone && written.Held.Contains(step.Work.Id)))
             works.Enqueue(step.Work with { ResumeRule = step.ResumeRule, ResumeUser = step.ResumeUser });
@@ -236,6 +261,18 @@ internal sealed partial class NotificationRouter(
         events.Announce();
         if (written.Added.Any(notification => notification.Deliveries.Any(delivery => delivery.DueAt is not null)))
             deliveries.Announce();
+    }
+
+    /// <summary>What a chunk has come to.</summary>
+    private sealed class RoutedEvents
+    {
+        public List<RoutingProgress> Progress { get; } = [];
+
+        public List<PlannedNotification> Planned { get; } = [];
+
+        public List<NewDigestItem> Digested { get; } = [];
+
+        public int Count => Planned.Count + Digested.Count;
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The routing queue cannot be read; notifications wait: {Reason}")]

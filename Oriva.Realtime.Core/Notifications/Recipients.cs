@@ -26,7 +26,7 @@ internal sealed record RecipientPosition(string Rule, string? User);
 /// </summary>
 internal sealed class RecipientFinder(RealtimeDatabase database, NotificationInterest interest)
 {
-    private static readonly string[] s_defaultChannels = [ChannelNames.InApp, ChannelNames.Websocket];
+    public static readonly string[] DefaultChannels = [ChannelNames.InApp, ChannelNames.Websocket];
 
     /// <summary>Of the users whom events are for, those who are members, with their locales: asked once for many events.</summary>
     public async Task<IReadOnlyDictionary<string, string?>> FindOwnersAsync(App app, IEnumerable<StoredEvent?> events, CancellationToken cancellationToken)
@@ -148,11 +148,11 @@ internal sealed class RecipientFinder(RealtimeDatabase database, NotificationInt
     /// <summary>Whether every member may follow the topic.</summary>
     private static bool IsOpen(App app, string? name) => name is null || app.Manifest.Topics.Any(topic => topic.Pattern.Matches(name) && !topic.NeedsClaim);
 
-    internal static IReadOnlyList<string> ChannelsOf(NotificationRule rule) => rule.Channels.Count == 0 ? s_defaultChannels : rule.Channels;
+    internal static IReadOnlyList<string> ChannelsOf(NotificationRule rule) => rule.Channels.Count == 0 ? DefaultChannels : rule.Channels;
 
     /// <summary>What the follower asked for, of what the rule offers.</summary>
     private static IEnumerable<string> Offered(string[]? wanted, NotificationRule? rule) =>
-        rule is null ? wanted ?? s_defaultChannels : wanted is null ? ChannelsOf(rule) : wanted.Intersect(ChannelsOf(rule), StringComparer.Ordinal);
+        rule is null ? wanted ?? DefaultChannels : wanted is null ? ChannelsOf(rule) : wanted.Intersect(ChannelsOf(rule), StringComparer.Ordinal);
 
     private static List<DataFilter> FiltersOf(EventSubscriptionRow row) =>
         row.Filters == "[]" ? [] : [.. JsonSerializer.Deserialize<List<FilterRequest>>(row.Filters, WireJson.Options)!.Select(filter => DataFilter.Read(filter, "", new FaultList())!)];

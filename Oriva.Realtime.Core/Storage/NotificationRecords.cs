@@ -16,7 +16,7 @@ internal sealed record RoutingWork(
 internal sealed record RoutingProgress(RoutingWork Work, bool IsDone, string? ResumeRule = null, string? ResumeUser = null);
 
 /// <param name="Held">Events that were still this router's; of the others nothing was written.</param>
-/// <param name="Added">Notifications that were not there before.</param>
+/// <param name="Added">Notifications that were not there before, as they were written: throttles may have suppressed them.</param>
 internal sealed record RoutedChunk(IReadOnlySet<Guid> Held, IReadOnlyList<NewNotification> Added);
 
 /// <summary>A notification that is about to be stored.</summary>
@@ -57,10 +57,54 @@ internal sealed record NewNotification
 
     public DateTimeOffset? ExpiresAt { get; init; }
 
+    /// <summary>JSON: what an e-mail says beside or instead of title and body; null: those.</summary>
+    public string? EmailContent { get; init; }
+
+    /// <summary>Null: as many as there are.</summary>
+    public NewThrottle? Throttle { get; init; }
+
     public required IReadOnlyList<NewDelivery> Deliveries { get; init; }
+
+    /// <summary>The same, going nowhere.</summary>
+    public NewNotification Suppressed(string reason) => this with { Deliveries = [.. Deliveries.Select(delivery => NewDelivery.Suppressed(delivery.Channel, reason) with { Target = delivery.Target })] };
 
     public bool InInbox => Deliveries.Any(delivery => delivery is { Channel: ChannelNames.InApp, Status: DeliveryStatus.Delivered });
 }
+
+/// <summary>A notification counts in a window of its rule, user and key; beyond <paramref name="Most"/> it is suppressed.</summary>
+internal sealed record NewThrottle(string Key, int Most, TimeSpan Per);
+
+/// <summary>An event that joins the digest of its rule, user and key, or opens one.</summary>
+internal sealed record NewDigestItem
+{
+    public required Guid WorkId { get; init; }
+
+    public required string App { get; init; }
+
+    public required string Rule { get; init; }
+
+    public required string UserId { get; init; }
+
+    public required string Key { get; init; }
+
+    public required string Source { get; init; }
+
+    public required string EventId { get; init; }
+
+    public required string Data { get; init; }
+
+    public required DateTimeOffset At { get; init; }
+
+    public required TimeSpan Window { get; init; }
+
+    public required int Max { get; init; }
+}
+
+/// <summary>A digest that is closed: what comes now opens another.</summary>
+internal sealed record DigestWork(Guid Id, Guid LockId, string App, string Rule, string UserId, DateTimeOffset OpenedAt);
+
+/// <summary>A request for notifications whose time has come.</summary>
+internal sealed record ScheduledWork(string App, string Id, Guid LockId, string Request);
 
 /// <param name="DueAt">A worker attempts it then, or at once when it has passed; null: its status comes from elsewhere.</param>
 /// <param name="Reason">Why it is suppressed, or what it waits for.</param>
@@ -170,6 +214,30 @@ public sealed record DeliveryWork(Guid Id, Guid LockId, Guid NotificationId, str
     /// <summary>The user is no member of the app any more.</summary>
     internal bool HasLeft { get; init; }
 }
+
+/// <summary>What became of one delivery of a notification that was taken back.</summary>
+/// <param name="Outcome">One of <see cref="RecallOutcome"/>.</param>
+public sealed record RecalledDelivery(string Channel, string Outcome);
+
+public static class RecallOutcome
+{
+    /// <summary>It had not been sent, and will not be.</summary>
+    public const string Cancelled = "cancelled";
+
+    /// <summary>It is gone from the inbox, and live clients are told so.</summary>
+    public const string Removed = "removed";
+
+    /// <summary>It was sent; what replaces it is on its way.</summary>
+    public const string Replacing = "replacing";
+
+    /// <summary>It was sent, or is being sent at this moment.</summary>
+    public const string NotRecalled = "not_recalled";
+
+    /// <summary>It was never to be sent.</summary>
+    public const string None = "none";
+}
+
+internal sealed record DeliveryState(Guid Id, string Channel, string Status, bool IsLeased);
 
 /// <param name="Status">Of the delivery after it.</param>
 /// <param name="Outcome">Of the attempt alone: <c>sent</c>, <c>delivered</c>, <c>failed</c>, <c>refused</c> or <c>suppressed</c>.</param>

@@ -44,4 +44,32 @@ internal sealed record NotificationStatements
     public required string SuppressDelivery { get; init; }
 
     public required string PostponeDelivery { get; init; }
+
+    public required string CancelAcknowledged { get; init; }
+
+    public required string CountThrottles { get; init; }
+
+    public required string OpenDigests { get; init; }
+
+    public required string AddDigestItems { get; init; }
+
+    public required string GrowDigests { get; init; }
+
+    public required string ClaimDigests { get; init; }
+
+    public required string FinishDigest { get; init; }
+
+    public required string ClaimScheduled { get; init; }
+
+    public required string FinishScheduled { get; init; }
+
+    public required string RecallScheduled { get; init; }
+
+    public required string LockNotification { get; init; }
+
+    public required string RecallNotification { get; init; }
+
+    public required string FindDeliveries { get; init; }
+
+    public required string RecallDeliveries { get; init; }
 }

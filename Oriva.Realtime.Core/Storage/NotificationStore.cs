@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Storage.Rows;
 
@@ -17,6 +18,10 @@ namespace Oriva.Realtime.Core.Storage;
 /// </remarks>
 internal abstract class NotificationStore(NotificationStatements sql)
 {
+    public const string Throttled = "throttled";
+    public const string Recalled = "recalled";
+    public const string RecalledAfterClaim = "recalled_after_claim";
+
     private static readonly JsonSerializerOptions s_json = new(JsonSerializerDefaults.Web)
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
@@ -38,12 +43,14 @@ internal abstract class NotificationStore(NotificationStatements sql)
     /// <summary>Writes what a chunk of routing has found, in one transaction: notifications that are new, their deliveries, counts and log entries, and how far each event has come.</summary>
     /// <param name="announce">The log entry of a notification, with its user's counts after it.</param>
     public Task<RoutedChunk> RouteAsync(
-        IReadOnlyList<RoutingProgress> progress, IReadOnlyList<NewNotification> notifications, TimeSpan lease, DateTimeOffset now,
+        IReadOnlyList<RoutingProgress> progress, IReadOnlyList<NewNotification> notifications, IReadOnlyList<NewDigestItem> digested, TimeSpan lease, DateTimeOffset now,
         Func<NewNotification, InboxCounts, OutboxRow?> announce) => InTransactionAsync(async connection =>
     {
         var claims = JsonSerializer.Serialize(progress.Select(step => new { Id = JsonId(step.Work.Id), LockId = JsonId(step.Work.LockId) }), s_json);
         var held = (await connection.QueryAsync(sql.HoldRouting, [("claims", claims)], row => ReadId(row, 0))).ToHashSet();
-        var added = await AddAsync(connection, [.. notifications.Where(notification => held.Contains(notification.WorkId))], now, announce);
+        var allowed = await ThrottleAsync(connection, [.. notifications.Where(notification => held.Contains(notification.WorkId))], now);
+        await AddToDigestsAsync(connection, [.. digested.Where(item => held.Contains(item.WorkId))], now);
+        var added = await AddAsync(connection, allowed, now, announce);
         var moved = progress.Where(step => held.Contains(step.Work.Id)).ToLookup(step => step.IsDone);
         if (moved[true].Any())
             await connection.ExecuteAsync(sql.FinishRouting, [("ids", JsonSerializer.Serialize(moved[true].Select(step => JsonId(step.Work.Id)), s_json))]);
@@ -62,12 +69,17 @@ internal abstract class NotificationStore(NotificationStatements sql)
         [("id", Id(work.Id)), ("lock", Id(work.LockId)), ("attempts", work.Attempts + 1), ("error", error), ("due", Time(dueAt ?? now)), ("failed", dueAt is null ? Time(now) : null)]));
 
     /// <summary>Notifications without an event.</summary>
+    /// <param name="scheduled">The request itself and its time, to be sent then; null: it is sent now.</param>
     /// <returns>Null: the id was used before with other content.</returns>
     public Task<RequestedNotifications?> AddRequestedAsync(
-        string app, string id, byte[] contentHash, IReadOnlyList<NewNotification> notifications, DateTimeOffset now,
+        string app, string id, byte[] contentHash, (string Request, DateTimeOffset SendAt)? scheduled, IReadOnlyList<NewNotification> notifications, DateTimeOffset now,
         Func<NewNotification, InboxCounts, OutboxRow?> announce) => InTransactionAsync(async connection =>
     {
-        var isNew = await connection.ExecuteAsync(sql.AddRequest, [("app", app), ("id", id), ("hash", contentHash), ("now", Time(now))]) > 0;
+        var isNew = await connection.ExecuteAsync(
+            sql.AddRequest,
+            [
+                ("app", app), ("id", id), ("hash", contentHash), ("now", Time(now)), ("scheduled", scheduled?.Request), ("send_at", scheduled is { } given ? Time(given.SendAt) : null),
+            ]) > 0;
         if (isNew)
             return new RequestedNotifications(IsRepeat: false, await AddAsync(connection, notifications, now, announce));
         var stored = await connection.QueryAsync(sql.FindRequest, [("app", app), ("id", id)], row => row.GetFieldValue<byte[]>(0));
@@ -93,10 +105,89 @@ internal abstract class NotificationStore(NotificationStatements sql)
         counts = changes.Aggregate(counts, (sum, change) => sum.Less(change.Before).Plus(change.After)) with { Rev = counts.Rev + 1 };
         var rows = JsonSerializer.Serialize(changes.Select(change => new { Id = JsonId(change.After.Id), change.After.Seen, change.After.Read, change.After.Archived }), s_json);
         await connection.ExecuteAsync(sql.MarkNotifications, [("changes", rows), ("now", Time(now))]);
+        // Who has seen it need not be told another way.
+        if (mark is InboxMark.Seen or InboxMark.Read or InboxMark.Archived)
+        {
+            var seen = JsonSerializer.Serialize(changes.Select(change => JsonId(change.After.Id)), s_json);
+            await connection.ExecuteAsync(sql.CancelAcknowledged, [("app", app), ("user", userId), ("ids", seen)]);
+        }
+
         await connection.ExecuteAsync(
             sql.SetCounts, [("app", app), ("user", userId), ("total", counts.Total), ("unread", counts.Unread), ("unseen", counts.Unseen), ("rev", counts.Rev)]);
         await AddToOutboxAsync(connection, [announce([.. changes.Select(change => change.After.Id)], counts)], now);
         return new MarkedInbox(counts, found);
+    });
+
+    /// <summary>Requests whose time has come.</summary>
+    public Task<List<ScheduledWork>> ClaimScheduledAsync(int limit, TimeSpan lease, DateTimeOffset now) => WithConnectionAsync(connection =>
+    {
+        var lockId = Guid.CreateVersion7(now);
+        return connection.QueryAsync(
+            sql.ClaimScheduled, [("limit", limit), ("lease", Span(lease)), ("lock", Id(lockId)), ("now", Time(now))],
+            row => new ScheduledWork(row.GetString(0), row.GetString(1), lockId, row.GetString(2)));
+    });
+
+    /// <summary>Sends a scheduled request.</summary>
+    /// <returns>Null: it was recalled, or another node has it.</returns>
+    public Task<IReadOnlyList<NewNotification>?> SendScheduledAsync(
+        ScheduledWork work, IReadOnlyList<NewNotification> notifications, DateTimeOffset now, Func<NewNotification, InboxCounts, OutboxRow?> announce) =>
+        InTransactionAsync<IReadOnlyList<NewNotification>?>(async connection =>
+            await connection.ExecuteAsync(sql.FinishScheduled, [("app", work.App), ("id", work.Id), ("lock", Id(work.LockId))]) > 0
+                ? await AddAsync(connection, notifications, now, announce)
+                : null);
+
+    /// <returns>False: it was sent, or there is none that is scheduled.</returns>
+    public Task<bool> RecallScheduledAsync(string app, string id, DateTimeOffset now) => WithConnectionAsync(async connection =>
+        await connection.ExecuteAsync(sql.RecallScheduled, [("app", app), ("id", id), ("now", Time(now))]) > 0);
+
+    /// <summary>Digests whose window is over, or that are full. From here on they are closed.</summary>
+    public Task<List<DigestWork>> ClaimDigestsAsync(int limit, TimeSpan lease, DateTimeOffset now) => WithConnectionAsync(connection =>
+    {
+        var lockId = Guid.CreateVersion7(now);
+        return connection.QueryAsync(
+            sql.ClaimDigests, [("limit", limit), ("lease", Span(lease)), ("lock", Id(lockId)), ("now", Time(now))],
+            row => new DigestWork(ReadId(row, 0), lockId, row.GetString(1), row.GetString(2), row.GetString(3), ReadTime(row, 4)));
+    });
+
+    /// <summary>Makes a digest a notification.</summary>
+    /// <returns>Null: another node has it.</returns>
+    public Task<IReadOnlyList<NewNotification>?> FinishDigestAsync(
+        DigestWork work, NewNotification notification, DateTimeOffset now, Func<NewNotification, InboxCounts, OutboxRow?> announce) =>
+        InTransactionAsync<IReadOnlyList<NewNotification>?>(async connection =>
+            await connection.ExecuteAsync(sql.FinishDigest, [("id", Id(work.Id)), ("lock", Id(work.LockId))]) > 0
+                ? await AddAsync(connection, await ThrottleAsync(connection, [notification], now), now, announce)
+                : null);
+
+    /// <summary>
+    /// Takes a notification back: out of the inbox and its counts, and what is not sent will not be. Of a delivery that is claimed at this moment the claim
+    /// wins, and is not repeated.
+    /// </summary>
+    /// <param name="replaces">Channels in which something can be sent that replaces what was sent before.</param>
+    /// <param name="announce">The log entry of the change, with the counts after it.</param>
+    /// <returns>Null: there is no such notification, or it was recalled before.</returns>
+    public Task<IReadOnlyList<RecalledDelivery>?> RecallAsync(
+        Guid id, string app, string userId, IReadOnlyCollection<string> replaces, DateTimeOffset now, Func<InboxCounts, OutboxRow> announce) =>
+        InTransactionAsync<IReadOnlyList<RecalledDelivery>?>(async connection =>
+    {
+        var counts = (await connection.QueryAsync(sql.LockCounts, [("app", app), ("user", userId)], row => ReadCounts(row, 0)))[0];
+        var found = await connection.QueryAsync(sql.LockNotification, [("id", Id(id))], row => (State: ReadState(row), InInbox: row.GetBoolean(4)));
+        if (found is not [var (state, inInbox)])
+            return null;
+        await connection.ExecuteAsync(sql.RecallNotification, [("id", Id(id)), ("now", Time(now))]);
+        counts = (inInbox ? counts.Less(state) : counts) with { Rev = counts.Rev + 1 };
+        await connection.ExecuteAsync(
+            sql.SetCounts, [("app", app), ("user", userId), ("total", counts.Total), ("unread", counts.Unread), ("unseen", counts.Unseen), ("rev", counts.Rev)]);
+        await AddToOutboxAsync(connection, [announce(counts)], now);
+
+        var deliveries = await connection.QueryAsync(
+            sql.FindDeliveries, [("id", Id(id))], row => new DeliveryState(ReadId(row, 0), row.GetString(1), row.GetString(2), row.GetBoolean(3)));
+        var recalls = deliveries.ConvertAll(delivery => (Delivery: delivery, Recall: RecallOf(delivery, replaces)));
+        var rows = recalls.Where(recall => recall.Recall.Reason is not null).Select(recall => new
+        {
+            Id = JsonId(recall.Delivery.Id), recall.Recall.Status, recall.Recall.Reason, recall.Recall.IsQueued, recall.Delivery.IsLeased,
+        });
+        await connection.ExecuteAsync(sql.RecallDeliveries, [("rows", JsonSerializer.Serialize(rows, s_json)), ("now", Time(now))]);
+        return recalls.ConvertAll(recall => new RecalledDelivery(recall.Delivery.Channel, recall.Recall.Outcome));
     });
 
     /// <summary>Deliveries that are due and nobody's and not paused, each app's oldest first, and apps in another order each time.</summary>
@@ -137,9 +228,9 @@ internal abstract class NotificationStore(NotificationStatements sql)
     public Task SuppressAsync(DeliveryWork work, string reason) =>
         WithConnectionAsync(connection => connection.ExecuteAsync(sql.SuppressDelivery, [("id", Id(work.Id)), ("lock", Id(work.LockId)), ("reason", reason)]));
 
-    /// <summary>Gives a claim back without an attempt.</summary>
-    public Task PostponeAsync(DeliveryWork work, DateTimeOffset until) =>
-        WithConnectionAsync(connection => connection.ExecuteAsync(sql.PostponeDelivery, [("id", Id(work.Id)), ("lock", Id(work.LockId)), ("next", Time(until))]));
+    /// <summary>Gives a claim back without an attempt, for this reason.</summary>
+    public Task PostponeAsync(DeliveryWork work, DateTimeOffset until, string reason) => WithConnectionAsync(connection =>
+        connection.ExecuteAsync(sql.PostponeDelivery, [("id", Id(work.Id)), ("lock", Id(work.LockId)), ("next", Time(until)), ("reason", reason)]));
 
     /// <summary>A transaction's connection, or one without.</summary>
     protected abstract Task<StoreConnection> OpenAsync(bool transaction);
@@ -207,6 +298,60 @@ internal abstract class NotificationStore(NotificationStatements sql)
         await AddToOutboxAsync(connection, [.. entries.OfType<OutboxRow>()], now);
         return added;
     }
+
+    /// <summary>In the caller's transaction: counts, and suppresses what is too many.</summary>
+    private async Task<IReadOnlyList<NewNotification>> ThrottleAsync(StoreConnection connection, IReadOnlyList<NewNotification> notifications, DateTimeOffset now)
+    {
+        var groups = notifications.Where(n => n.Throttle is not null).GroupBy(n => (n.App, n.Rule, n.UserId, n.Throttle!.Key)).ToList();
+        if (groups.Count == 0)
+            return notifications;
+        var rows = JsonSerializer.Serialize(
+            groups.Select(group => new { group.Key.App, group.Key.Rule, group.Key.UserId, group.Key.Key, Count = group.Count(), EndsAt = JsonTime(now + group.First().Throttle!.Per) }), s_json);
+        var counted = (await connection.QueryAsync(
+                sql.CountThrottles, [("rows", rows), ("now", Time(now))], row => (Key: (row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3)), Count: row.GetInt32(4))))
+            .ToDictionary(row => row.Key, row => row.Count);
+        var tooMany = groups.SelectMany(group => group.Skip(Math.Max(0, group.First().Throttle!.Most - (counted[group.Key] - group.Count())))).Select(n => n.Id).ToHashSet();
+        return [.. notifications.Select(n => tooMany.Contains(n.Id) ? n.Suppressed(Throttled) : n)];
+    }
+
+    /// <summary>In the caller's transaction, which holds the digests until it ends.</summary>
+    private async Task AddToDigestsAsync(StoreConnection connection, IReadOnlyList<NewDigestItem> items, DateTimeOffset now)
+    {
+        if (items.Count == 0)
+            return;
+        var groups = items.GroupBy(item => (item.App, item.Rule, item.UserId, item.Key)).ToList();
+        var opened = JsonSerializer.Serialize(
+            groups.Select(group => new
+            {
+                Id = JsonId(Guid.CreateVersion7(now)), group.Key.App, group.Key.Rule, group.Key.UserId, group.Key.Key, DueAt = JsonTime(now + group.First().Window),
+            }),
+            s_json);
+        var digests = (await connection.QueryAsync(
+                sql.OpenDigests, [("rows", opened), ("now", Time(now))], row => (Id: ReadId(row, 0), Key: (row.GetString(1), row.GetString(2), row.GetString(3), row.GetString(4)))))
+            .ToDictionary(row => row.Key, row => row.Id);
+        var rows = JsonSerializer.Serialize(
+            groups.SelectMany(group => group.Select(item => new
+            {
+                item.App, item.Rule, item.UserId, item.Source, item.EventId, DigestId = JsonId(digests[group.Key]), item.Data, At = JsonTime(item.At),
+            })),
+            s_json);
+        var added = (await connection.QueryAsync(sql.AddDigestItems, [("rows", rows)], row => ReadId(row, 0))).CountBy(id => id).ToDictionary();
+        var growth = JsonSerializer.Serialize(
+            groups.Select(group => (Id: digests[group.Key], group.First().Max)).Select(digest => new { Id = JsonId(digest.Id), Added = added.GetValueOrDefault(digest.Id), digest.Max }), s_json);
+        await connection.ExecuteAsync(sql.GrowDigests, [("rows", growth), ("now", Time(now))]);
+    }
+
+    /// <returns>Without a reason: it stays as it is.</returns>
+    private static (string Outcome, string Status, string? Reason, bool IsQueued) RecallOf(DeliveryState delivery, IReadOnlyCollection<string> replaces) => delivery switch
+    {
+        { Channel: ChannelNames.InApp, Status: DeliveryStatus.Delivered } => (RecallOutcome.Removed, DeliveryStatus.Cancelled, Recalled, false),
+        { Channel: ChannelNames.Websocket, Status: DeliveryStatus.Pending or DeliveryStatus.Sent or DeliveryStatus.Delivered } => (RecallOutcome.Removed, DeliveryStatus.Cancelled, Recalled, false),
+        { IsLeased: true } => (RecallOutcome.NotRecalled, delivery.Status, RecalledAfterClaim, false),
+        { Status: DeliveryStatus.Pending or DeliveryStatus.Failed or DeliveryStatus.Dead } => (RecallOutcome.Cancelled, DeliveryStatus.Cancelled, Recalled, false),
+        { Status: DeliveryStatus.Sent or DeliveryStatus.Delivered } when replaces.Contains(delivery.Channel) => (RecallOutcome.Replacing, DeliveryStatus.Pending, Recalled, true),
+        { Status: DeliveryStatus.Sent or DeliveryStatus.Delivered } => (RecallOutcome.NotRecalled, delivery.Status, null, false),
+        _ => (RecallOutcome.None, delivery.Status, null, false),
+    };
 
     private async Task AddToOutboxAsync(StoreConnection connection, IReadOnlyList<OutboxRow> entries, DateTimeOffset now)
     {

@@ -266,6 +266,13 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
             move.Parameters.Add(Array(NpgsqlDbType.Boolean, notifying.Select(interval => interval.Resumed)));
             move.Parameters.Add(new() { Value = now.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
             batch.BatchCommands.Add(move);
+            if (notifying.Where(interval => interval.Acked > interval.From || interval.Resumed).ToList() is { Count: > 0 } acknowledging)
+            {
+                var cancel = new NpgsqlBatchCommand(PostgresSql.CancelAcknowledged);
+                cancel.Parameters.Add(TextArray(acknowledging.Select(interval => interval.UserId)));
+                cancel.Parameters.Add(TextArray(acknowledging.Select(interval => interval.App)));
+                batch.BatchCommands.Add(cancel);
+            }
         }
 
         return await batch.ExecuteNonQueryAsync(CancellationToken.None);

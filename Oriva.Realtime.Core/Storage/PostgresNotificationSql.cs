@@ -44,7 +44,8 @@ internal static class PostgresNotificationSql
             """,
 
         AddRequest = """
-            INSERT INTO realtime.notification_requests (app, id, content_hash, created_at) VALUES (@app, @id, @hash, @now) ON CONFLICT DO NOTHING
+            INSERT INTO realtime.notification_requests (app, id, content_hash, created_at, scheduled, send_at)
+            VALUES (@app, @id, @hash, @now, @scheduled::json, @send_at::timestamptz) ON CONFLICT DO NOTHING
             """,
 
         FindRequest = "SELECT content_hash FROM realtime.notification_requests WHERE app = @app AND id = @id",
@@ -135,7 +136,7 @@ internal static class PostgresNotificationSql
         // What was acknowledged or recalled while it was under way is not tried again.
         FinishDelivery = """
             UPDATE realtime.notification_delivery
-            SET status = CASE WHEN @status = 'failed' AND reason LIKE '%_after_claim' THEN 'cancelled' ELSE @status END, reason = coalesce(@reason::text, reason),
+            SET status = CASE WHEN @status = 'failed' AND reason LIKE '%_after_claim' THEN 'cancelled' ELSE @status END, reason = CASE WHEN @reason::text IS NULL AND reason LIKE '%_after_claim' THEN reason ELSE @reason::text END,
                 attempts = @attempts, next_attempt_at = CASE WHEN @status = 'failed' AND reason LIKE '%_after_claim' THEN NULL ELSE @next::timestamptz END, last_error = @error::text, leased_until = NULL, lock_id = NULL,
                 sent_at = CASE WHEN @sent THEN coalesce(sent_at, @now) ELSE sent_at END,
                 delivered_at = CASE WHEN @delivered THEN @now ELSE delivered_at END,
@@ -154,7 +155,105 @@ internal static class PostgresNotificationSql
             """,
 
         PostponeDelivery = """
-            UPDATE realtime.notification_delivery SET next_attempt_at = @next, leased_until = NULL, lock_id = NULL WHERE id = @id AND lock_id = @lock
+            UPDATE realtime.notification_delivery
+            SET status = CASE WHEN reason LIKE '%_after_claim' THEN 'cancelled' ELSE status END,
+                next_attempt_at = CASE WHEN reason LIKE '%_after_claim' THEN NULL ELSE @next::timestamptz END,
+                reason = CASE WHEN reason LIKE '%_after_claim' THEN reason ELSE @reason END, leased_until = NULL, lock_id = NULL
+            WHERE id = @id AND lock_id = @lock
+            """,
+
+        // What is being sent is not taken back; that the acknowledgement came after the claim is put on record, and keeps it from being tried again.
+        CancelAcknowledged = """
+            UPDATE realtime.notification_delivery
+            SET status = CASE WHEN leased_until >= now() THEN status ELSE 'cancelled' END,
+                reason = CASE WHEN leased_until >= now() THEN 'acked_after_claim' ELSE 'acknowledged' END,
+                next_attempt_at = CASE WHEN leased_until >= now() THEN next_attempt_at END
+            WHERE app = @app AND user_id = @user AND unless_acked AND status IN ('pending', 'failed') AND reason IS DISTINCT FROM 'acked_after_claim'
+              AND notification_id IN (SELECT value::uuid FROM json_array_elements_text(@ids::json))
+            """,
+
+        CountThrottles = """
+            INSERT INTO realtime.notification_throttles AS t (app, rule, user_id, key, count, ends_at)
+            SELECT app, rule, user_id, key, count, ends_at
+            FROM json_to_recordset(@rows::json) AS n(app text, rule text, user_id text, key text, count int, ends_at timestamptz) ORDER BY app, rule, user_id, key
+            ON CONFLICT (app, rule, user_id, key) DO UPDATE
+                SET count = CASE WHEN t.ends_at <= @now THEN excluded.count ELSE t.count + excluded.count END,
+                    ends_at = CASE WHEN t.ends_at <= @now THEN excluded.ends_at ELSE t.ends_at END
+            RETURNING app, rule, user_id, key, count
+            """,
+
+        // The update changes nothing and locks the digest: its claim waits until the items are there.
+        OpenDigests = """
+            INSERT INTO realtime.notification_digests AS d (id, app, rule, user_id, key, opened_at, due_at, count)
+            SELECT id, app, rule, user_id, key, @now, due_at, 0
+            FROM json_to_recordset(@rows::json) AS n(id uuid, app text, rule text, user_id text, key text, due_at timestamptz) ORDER BY app, rule, user_id, key
+            ON CONFLICT (app, rule, user_id, key) DO UPDATE SET count = d.count
+            RETURNING id, app, rule, user_id, key
+            """,
+
+        AddDigestItems = """
+            INSERT INTO realtime.digest_items (app, rule, user_id, source, event_id, digest_id, data, at)
+            SELECT app, rule, user_id, source, event_id, digest_id, data::json, at
+            FROM json_to_recordset(@rows::json) AS n(app text, rule text, user_id text, source text, event_id text, digest_id uuid, data text, at timestamptz)
+            ON CONFLICT (app, source, event_id, rule, user_id) DO NOTHING
+            RETURNING digest_id
+            """,
+
+        GrowDigests = """
+            UPDATE realtime.notification_digests d SET count = d.count + g.added, due_at = CASE WHEN d.count + g.added >= g.max THEN least(d.due_at, @now) ELSE d.due_at END
+            FROM json_to_recordset(@rows::json) AS g(id uuid, added int, max int) WHERE d.id = g.id
+            """,
+
+        // Another key makes room for the next digest.
+        ClaimDigests = """
+            WITH due AS (
+                SELECT id FROM realtime.notification_digests d
+                WHERE due_at <= @now AND (leased_until IS NULL OR leased_until < now())
+                  AND NOT EXISTS (SELECT FROM realtime.pauses p WHERE (p.app IS NULL OR p.app = d.app) AND p.rule IS NULL AND p.channel IS NULL)
+                ORDER BY due_at LIMIT @limit FOR UPDATE SKIP LOCKED
+            )
+            UPDATE realtime.notification_digests d SET leased_until = now() + @lease, lock_id = @lock, key = 'closed ' || d.id FROM due WHERE d.id = due.id
+            RETURNING d.id, d.app, d.rule, d.user_id, d.opened_at
+            """,
+
+        FinishDigest = "DELETE FROM realtime.notification_digests WHERE id = @id AND lock_id = @lock",
+
+        ClaimScheduled = """
+            WITH due AS (
+                SELECT app, id FROM realtime.notification_requests r
+                WHERE scheduled IS NOT NULL AND send_at <= @now AND (leased_until IS NULL OR leased_until < now())
+                  AND NOT EXISTS (SELECT FROM realtime.pauses p WHERE (p.app IS NULL OR p.app = r.app) AND p.rule IS NULL AND p.channel IS NULL)
+                ORDER BY send_at LIMIT @limit FOR UPDATE SKIP LOCKED
+            )
+            UPDATE realtime.notification_requests r SET leased_until = now() + @lease, lock_id = @lock FROM due WHERE r.app = due.app AND r.id = due.id
+            RETURNING r.app, r.id, r.scheduled::text
+            """,
+
+        FinishScheduled = """
+            UPDATE realtime.notification_requests SET scheduled = NULL, leased_until = NULL, lock_id = NULL
+            WHERE app = @app AND id = @id AND lock_id = @lock AND scheduled IS NOT NULL
+            """,
+
+        RecallScheduled = "UPDATE realtime.notification_requests SET scheduled = NULL, recalled_at = @now WHERE app = @app AND id = @id AND scheduled IS NOT NULL",
+
+        LockNotification = """
+            SELECT id, seen_at IS NOT NULL, read_at IS NOT NULL, archived_at IS NOT NULL, in_inbox FROM realtime.notifications
+            WHERE id = @id AND recalled_at IS NULL FOR UPDATE
+            """,
+
+        RecallNotification = "UPDATE realtime.notifications SET recalled_at = @now, in_inbox = false WHERE id = @id",
+
+        FindDeliveries = """
+            SELECT id, channel, status, coalesce(leased_until >= now(), false) FROM realtime.notification_delivery
+            WHERE notification_id = @id ORDER BY channel, target FOR UPDATE
+            """,
+
+        // A later attempt that replaces what was sent starts anew; what is under way is not tried again.
+        RecallDeliveries = """
+            UPDATE realtime.notification_delivery d
+            SET status = r.status, reason = r.reason, next_attempt_at = CASE WHEN r.is_queued THEN @now WHEN r.is_leased THEN d.next_attempt_at END,
+                attempts = CASE WHEN r.is_queued THEN 0 ELSE d.attempts END, failed_at = NULL
+            FROM json_to_recordset(@rows::json) AS r(id uuid, status text, reason text, is_queued boolean, is_leased boolean) WHERE d.id = r.id
             """,
     };
 }

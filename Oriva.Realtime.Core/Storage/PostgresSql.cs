@@ -135,6 +135,17 @@ internal static class PostgresSql
         WHERE d.id = moved.id AND d.status IN ('pending', 'sent')
         """;
 
+    /// <summary>What was to be sent only if nobody acknowledged; as <see cref="NotificationStatements.CancelAcknowledged"/>, for what the statement before has found.</summary>
+    public const string CancelAcknowledged = """
+        UPDATE realtime.notification_delivery d
+        SET status = CASE WHEN d.leased_until >= now() THEN d.status ELSE 'cancelled' END,
+            reason = CASE WHEN d.leased_until >= now() THEN 'acked_after_claim' ELSE 'acknowledged' END,
+            next_attempt_at = CASE WHEN d.leased_until >= now() THEN d.next_attempt_at END
+        FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS i(user_id, app)) i
+        WHERE d.app = i.app AND d.user_id = i.user_id AND d.unless_acked AND d.status IN ('pending', 'failed') AND d.reason IS DISTINCT FROM 'acked_after_claim'
+          AND EXISTS (SELECT FROM realtime.notification_delivery w WHERE w.notification_id = d.notification_id AND w.channel = 'websocket' AND w.status = 'delivered')
+        """;
+
     public const string DropEvidenceBefore = """
         DELETE FROM realtime.connection_evidence
         WHERE ctid IN (SELECT ctid FROM realtime.connection_evidence WHERE updated_at < $1 LIMIT 5000)

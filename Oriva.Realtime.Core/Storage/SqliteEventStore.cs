@@ -171,11 +171,14 @@ internal sealed class SqliteEventStore(string connectionString) : EventStore
             command.ExecuteNonQuery();
         }
 
+        using var cancel = Command(connection, SqliteSql.CancelAcknowledged, "$app", "$user");
         using var move = Command(connection, SqliteSql.MoveNotifications, "$user", "$app", "$from", "$pushed", "$acked", "$resumed", "$now");
         foreach (var interval in intervals.Where(interval => interval.Notifies))
         {
             Bind(move, interval.UserId, interval.App, interval.From, interval.Pushed, interval.Acked, interval.Resumed, StoreTime.ToMicroseconds(now));
             move.ExecuteNonQuery();
+            Bind(cancel, interval.App, interval.UserId);
+            cancel.ExecuteNonQuery();
         }
 
         transaction.Commit();

@@ -42,7 +42,9 @@ internal static class SqliteNotificationSql
             WHERE id = @id AND lock_id = @lock
             """,
 
-        AddRequest = "INSERT INTO notification_requests (app, id, content_hash, created_at) VALUES (@app, @id, @hash, @now) ON CONFLICT DO NOTHING",
+        AddRequest = """
+            INSERT INTO notification_requests (app, id, content_hash, created_at, scheduled, send_at) VALUES (@app, @id, @hash, @now, @scheduled, @send_at) ON CONFLICT DO NOTHING
+            """,
 
         FindRequest = "SELECT content_hash FROM notification_requests WHERE app = @app AND id = @id",
 
@@ -140,7 +142,7 @@ internal static class SqliteNotificationSql
         // What was acknowledged or recalled while it was under way is not tried again.
         FinishDelivery = """
             UPDATE notification_delivery
-            SET status = CASE WHEN @status = 'failed' AND reason LIKE '%_after_claim' THEN 'cancelled' ELSE @status END, reason = coalesce(@reason, reason),
+            SET status = CASE WHEN @status = 'failed' AND reason LIKE '%_after_claim' THEN 'cancelled' ELSE @status END, reason = CASE WHEN @reason IS NULL AND reason LIKE '%_after_claim' THEN reason ELSE @reason END,
                 attempts = @attempts, next_attempt_at = CASE WHEN @status = 'failed' AND reason LIKE '%_after_claim' THEN NULL ELSE @next END, last_error = @error, leased_until = NULL, lock_id = NULL,
                 sent_at = CASE WHEN @sent THEN coalesce(sent_at, @now) ELSE sent_at END,
                 delivered_at = CASE WHEN @delivered THEN @now ELSE delivered_at END,
@@ -158,6 +160,105 @@ internal static class SqliteNotificationSql
             SET status = 'suppressed', reason = @reason, next_attempt_at = NULL, leased_until = NULL, lock_id = NULL WHERE id = @id AND lock_id = @lock
             """,
 
-        PostponeDelivery = "UPDATE notification_delivery SET next_attempt_at = @next, leased_until = NULL, lock_id = NULL WHERE id = @id AND lock_id = @lock",
+        PostponeDelivery = """
+            UPDATE notification_delivery
+            SET status = CASE WHEN reason LIKE '%_after_claim' THEN 'cancelled' ELSE status END,
+                next_attempt_at = CASE WHEN reason LIKE '%_after_claim' THEN NULL ELSE @next END,
+                reason = CASE WHEN reason LIKE '%_after_claim' THEN reason ELSE @reason END, leased_until = NULL, lock_id = NULL
+            WHERE id = @id AND lock_id = @lock
+            """,
+
+        // What is being sent is not taken back; that the acknowledgement came after the claim is put on record, and keeps it from being tried again.
+        CancelAcknowledged = """
+            UPDATE notification_delivery
+            SET status = CASE WHEN leased_until >= unixepoch('subsec') * 1000000 THEN status ELSE 'cancelled' END,
+                reason = CASE WHEN leased_until >= unixepoch('subsec') * 1000000 THEN 'acked_after_claim' ELSE 'acknowledged' END,
+                next_attempt_at = CASE WHEN leased_until >= unixepoch('subsec') * 1000000 THEN next_attempt_at END
+            WHERE app = @app AND user_id = @user AND unless_acked AND status IN ('pending', 'failed') AND reason IS NOT 'acked_after_claim'
+              AND notification_id IN (SELECT value FROM json_each(@ids))
+            """,
+
+        CountThrottles = """
+            INSERT INTO notification_throttles AS t (app, rule, user_id, key, count, ends_at)
+            SELECT n.value ->> 'app', n.value ->> 'rule', n.value ->> 'user_id', n.value ->> 'key', n.value ->> 'count', n.value ->> 'ends_at'
+            FROM json_each(@rows) AS n WHERE true
+            ON CONFLICT (app, rule, user_id, key) DO UPDATE
+                SET count = CASE WHEN t.ends_at <= @now THEN excluded.count ELSE t.count + excluded.count END,
+                    ends_at = CASE WHEN t.ends_at <= @now THEN excluded.ends_at ELSE t.ends_at END
+            RETURNING app, rule, user_id, key, count
+            """,
+
+        OpenDigests = """
+            INSERT INTO notification_digests AS d (id, app, rule, user_id, key, opened_at, due_at, count)
+            SELECT n.value ->> 'id', n.value ->> 'app', n.value ->> 'rule', n.value ->> 'user_id', n.value ->> 'key', @now, n.value ->> 'due_at', 0
+            FROM json_each(@rows) AS n WHERE true
+            ON CONFLICT (app, rule, user_id, key) DO UPDATE SET count = d.count
+            RETURNING id, app, rule, user_id, key
+            """,
+
+        AddDigestItems = """
+            INSERT INTO digest_items (app, rule, user_id, source, event_id, digest_id, data, at)
+            SELECT n.value ->> 'app', n.value ->> 'rule', n.value ->> 'user_id', n.value ->> 'source', n.value ->> 'event_id', n.value ->> 'digest_id',
+                   n.value ->> 'data', n.value ->> 'at'
+            FROM json_each(@rows) AS n WHERE true
+            ON CONFLICT (app, source, event_id, rule, user_id) DO NOTHING
+            RETURNING digest_id
+            """,
+
+        GrowDigests = """
+            UPDATE notification_digests AS d
+            SET count = d.count + (g.value ->> 'added'),
+                due_at = CASE WHEN d.count + (g.value ->> 'added') >= (g.value ->> 'max') THEN min(d.due_at, @now) ELSE d.due_at END
+            FROM json_each(@rows) AS g WHERE d.id = g.value ->> 'id'
+            """,
+
+        // Another key makes room for the next digest.
+        ClaimDigests = """
+            UPDATE notification_digests SET leased_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + @lease, lock_id = @lock, key = 'closed ' || id
+            WHERE id IN (
+                SELECT d.id FROM notification_digests d
+                WHERE d.due_at <= @now AND (d.leased_until IS NULL OR d.leased_until < unixepoch('subsec') * 1000000)
+                  AND NOT EXISTS (SELECT 1 FROM pauses p WHERE (p.app IS NULL OR p.app = d.app) AND p.rule IS NULL AND p.channel IS NULL)
+                ORDER BY d.due_at LIMIT @limit)
+            RETURNING id, app, rule, user_id, opened_at
+            """,
+
+        FinishDigest = "DELETE FROM notification_digests WHERE id = @id AND lock_id = @lock",
+
+        ClaimScheduled = """
+            UPDATE notification_requests SET leased_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + @lease, lock_id = @lock
+            WHERE rowid IN (
+                SELECT r.rowid FROM notification_requests r
+                WHERE r.scheduled IS NOT NULL AND r.send_at <= @now AND (r.leased_until IS NULL OR r.leased_until < unixepoch('subsec') * 1000000)
+                  AND NOT EXISTS (SELECT 1 FROM pauses p WHERE (p.app IS NULL OR p.app = r.app) AND p.rule IS NULL AND p.channel IS NULL)
+                ORDER BY r.send_at LIMIT @limit)
+            RETURNING app, id, scheduled
+            """,
+
+        FinishScheduled = """
+            UPDATE notification_requests SET scheduled = NULL, leased_until = NULL, lock_id = NULL
+            WHERE app = @app AND id = @id AND lock_id = @lock AND scheduled IS NOT NULL
+            """,
+
+        RecallScheduled = "UPDATE notification_requests SET scheduled = NULL, recalled_at = @now WHERE app = @app AND id = @id AND scheduled IS NOT NULL",
+
+        LockNotification = """
+            SELECT id, seen_at IS NOT NULL, read_at IS NOT NULL, archived_at IS NOT NULL, in_inbox FROM notifications WHERE id = @id AND recalled_at IS NULL
+            """,
+
+        RecallNotification = "UPDATE notifications SET recalled_at = @now, in_inbox = 0 WHERE id = @id",
+
+        FindDeliveries = """
+            SELECT id, channel, status, coalesce(leased_until >= unixepoch('subsec') * 1000000, 0) FROM notification_delivery
+            WHERE notification_id = @id ORDER BY channel, target
+            """,
+
+        RecallDeliveries = """
+            UPDATE notification_delivery AS d
+            SET status = r.value ->> 'status', reason = r.value ->> 'reason',
+                next_attempt_at = CASE WHEN r.value ->> 'is_queued' THEN @now WHEN r.value ->> 'is_leased' THEN d.next_attempt_at END,
+                attempts = CASE WHEN r.value ->> 'is_queued' THEN 0 ELSE d.attempts END, failed_at = NULL
+            FROM json_each(@rows) AS r WHERE d.id = r.value ->> 'id'
+            """,
     };
 }

@@ -75,6 +75,16 @@ internal static class SqliteSql
         """;
 
     /// <summary>As PostgreSQL's, for one interval.</summary>
+    public const string CancelAcknowledged = """
+        UPDATE notification_delivery AS d
+        SET status = CASE WHEN leased_until >= unixepoch('subsec') * 1000000 THEN status ELSE 'cancelled' END,
+            reason = CASE WHEN leased_until >= unixepoch('subsec') * 1000000 THEN 'acked_after_claim' ELSE 'acknowledged' END,
+            next_attempt_at = CASE WHEN leased_until >= unixepoch('subsec') * 1000000 THEN next_attempt_at END
+        WHERE app = $app AND user_id = $user AND unless_acked AND status IN ('pending', 'failed') AND reason IS NOT 'acked_after_claim'
+          AND EXISTS (SELECT 1 FROM notification_delivery w WHERE w.notification_id = d.notification_id AND w.channel = 'websocket' AND w.status = 'delivered')
+        """;
+
+    /// <summary>As PostgreSQL's, for one interval.</summary>
     public const string MoveNotifications = """
         UPDATE notification_delivery
         SET status = CASE WHEN r.position <= $acked AND ($from < r.position OR ($resumed AND status = 'sent')) THEN 'delivered' ELSE 'sent' END,

@@ -29,8 +29,18 @@ internal static class NotificationEndpoints
             .WithName("SendNotifications").WithSummary("Notify up to 1,000 users without an event").Accepts<DirectNotificationRequest>("application/json")
             .WithDescription("All or nothing, and idempotent by id.")
             .Produces<DirectNotificationReceipt>(StatusCodes.Status201Created).Produces<DirectNotificationReceipt>().ProducesProblems(400, 403, 404, 409, 413, 422, 503);
+        routes.MapDelete("/notifications/{id}", RecallAsync)
+            .WithName("RecallNotification").WithSummary("Take a notification back; with app, all that came of a request, or the request while it is scheduled")
+            .WithDescription("What is not sent is cancelled, the inbox forgets it, web push and webhooks are sent what replaces it. The answer says what could not be recalled.")
+            .Produces<Recall>().ProducesProblems(403, 404, 503);
         routes.MapGet("/notifications/{id}/deliveries", DeliveriesAsync)
             .WithName("NotificationDeliveries").WithSummary("What became of a notification, channel by channel").ProducesProblems(403, 404, 503);
+
+        routes.MapGet("/preferences", PreferencesAsync)
+            .WithName("GetPreferences").WithSummary("What the user wants to be told, where and when: a matrix ready to render").Produces<PreferenceMatrix>().ProducesProblems(403, 404, 422, 503);
+        routes.MapPut("/preferences", PutPreferencesAsync)
+            .WithName("PutPreferences").WithSummary("Replace them; a type or channel that is not named is wanted").Accepts<PreferenceMatrix>("application/json")
+            .Produces<PreferenceMatrix>().ProducesProblems(400, 403, 404, 422, 503);
 
         routes.MapGet("/subscriptions", ListSubscriptionsAsync)
             .WithName("ListSubscriptions").WithSummary("Durable subscriptions; publishers may name a userId").ProducesProblems(403, 404, 422, 503);
@@ -85,6 +95,27 @@ internal static class NotificationEndpoints
             return Fault.NotFound.ToResult();
         var deliveries = await records.FindAsync(user.GetCaller(), notification, cancellationToken);
         return deliveries.ToResult(items => TypedResults.Json(new { items, next = (string?)null }, WireJson.Options));
+    }
+
+    private static async Task<IResult> RecallAsync(string id, ClaimsPrincipal user, Recalls recalls, CancellationToken cancellationToken, string? app = null)
+    {
+        if (app is null && !Guid.TryParse(id, out _))
+            return Fault.NotFound.ToResult();
+        var recalled = app is null
+            ? await recalls.RecallAsync(user.GetCaller(), Guid.Parse(id), cancellationToken)
+            : await recalls.RecallAsync(user.GetCaller(), app, id, cancellationToken);
+        return recalled.ToResult(recall => TypedResults.Json(recall, WireJson.Options));
+    }
+
+    private static async Task<IResult> PreferencesAsync(ClaimsPrincipal user, Preferences preferences, CancellationToken cancellationToken, string? app = null) =>
+        (await preferences.FindAsync(user.GetCaller(), app, cancellationToken)).ToResult(matrix => TypedResults.Json(matrix, WireJson.Options));
+
+    private static async Task<IResult> PutPreferencesAsync(HttpRequest request, ClaimsPrincipal user, Preferences preferences, CancellationToken cancellationToken, string? app = null)
+    {
+        var body = await JsonBody.ReadAsync<PreferenceMatrix>(request, WireJson.Options, cancellationToken);
+        if (body.Value is not { } wanted)
+            return body.Fault!.ToResult();
+        return (await preferences.PutAsync(user.GetCaller(), app, wanted, cancellationToken)).ToResult(matrix => TypedResults.Json(matrix, WireJson.Options));
     }
 
     private static async Task<IResult> ListSubscriptionsAsync(

@@ -39,7 +39,7 @@ public abstract class NotificationSpecification(HubFixture fixture) : HubTests(f
         var deliveries = (await AsUser(_user).GetAsync($"{Notifications}/{id}/deliveries")).ShouldBe(200).Items("items");
         deliveries.Select(delivery => (delivery.Text("channel"), delivery.Text("status"))).ShouldBe([
             ("email", "suppressed"), ("in_app", "delivered"), ("push", "suppressed"), ("websocket", "pending")]);
-        deliveries[0].Names().ShouldBe(["id", "channel", "status", "reason", "attempts", "nextAttemptAt", "lastError", "sentAt", "deliveredAt", "history"], ignoreOrder: true);
+        deliveries[0].Names().ShouldBe(["id", "channel", "target", "status", "reason", "attempts", "nextAttemptAt", "lastError", "sentAt", "deliveredAt", "history"], ignoreOrder: true);
         (await Publisher.GetAsync($"{Notifications}/{id}/deliveries")).ShouldBe(200);
     }
 

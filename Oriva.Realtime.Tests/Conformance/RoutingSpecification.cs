@@ -381,13 +381,13 @@ public abstract class RoutingSpecification(StoreFixture fixture) : StoreTests(fi
         (await routing.ClaimRoutingAsync(10, [], TimeSpan.FromMinutes(1), now)).ShouldBeEmpty();
 
         // The first claimant wakes up late: what it has to say is refused.
-        var late = await routing.RouteAsync([new RoutingProgress(first[0], IsDone: true)], [Made(first[0], "ada")], TimeSpan.FromMinutes(1), now, (_, _) => null);
+        var late = await routing.RouteAsync([new RoutingProgress(first[0], IsDone: true)], [Made(first[0], "ada")], [], TimeSpan.FromMinutes(1), now, (_, _) => null);
         late.Held.ShouldBeEmpty();
         late.Added.ShouldBeEmpty();
 
-        var inTime = await routing.RouteAsync([new RoutingProgress(second[0], IsDone: false, "r", "ada")], [Made(second[0], "ada")], TimeSpan.FromMinutes(1), now, (_, _) => null);
+        var inTime = await routing.RouteAsync([new RoutingProgress(second[0], IsDone: false, "r", "ada")], [Made(second[0], "ada")], [], TimeSpan.FromMinutes(1), now, (_, _) => null);
         inTime.Added.Count.ShouldBe(1);
-        var again = await routing.RouteAsync([new RoutingProgress(second[0], IsDone: true)], [Made(second[0], "ada"), Made(second[0], "bob")], TimeSpan.FromMinutes(1), now, (_, _) => null);
+        var again = await routing.RouteAsync([new RoutingProgress(second[0], IsDone: true)], [Made(second[0], "ada"), Made(second[0], "bob")], [], TimeSpan.FromMinutes(1), now, (_, _) => null);
         again.Added.ShouldHaveSingleItem().UserId.ShouldBe("bob");
         await using var context = node.Database.ForService();
         (await context.RoutingQueue.CountAsync(Cancel)).ShouldBe(1);
