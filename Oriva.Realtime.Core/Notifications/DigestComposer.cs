@@ -18,7 +18,7 @@ internal sealed class DigestComposer(RealtimeDatabase database, AppRegistry regi
         // Another node may know how to read what this one does not.
         var app = registry.Find(work.App) ?? throw new InvalidOperationException($"This node knows no manifest of the app '{work.App}'.");
         await using var context = database.ForService();
-        var items = await context.DigestItems.AsNoTracking().Where(item => item.DigestId == work.Id).OrderBy(item => item.At).ThenBy(item => item.EventId).ToListAsync(cancellationToken);
+        var items = await context.DigestItems.AsNoTracking().Where(item => item.DigestId == work.Id).OrderBy(item => item.At).ThenBy(item => item.Position).ToListAsync(cancellationToken);
         var user = await context.AppUsers.AsNoTracking().FirstOrDefaultAsync(row => row.App == work.App && row.UserId == work.UserId, cancellationToken);
         var rule = app.Manifest.Notifications.FirstOrDefault(candidate => candidate.Name == work.Rule);
         var last = ToEvent(work, rule, items);

@@ -15,9 +15,9 @@ namespace Oriva.Realtime.Core.Notifications;
 internal sealed class NotificationEvents(Outbox outbox, TimeProvider time)
 {
     /// <summary>Its event has the notification's id: so it is found in the log, and appended once.</summary>
-    /// <returns>Null: it is for channels outside the service alone.</returns>
+    /// <returns>Null: it is for channels outside the service alone, or for none.</returns>
     public OutboxRow? OfCreated(NewNotification notification, InboxCounts counts, DateTimeOffset createdAt) =>
-        notification.InInbox || notification.Deliveries.Any(delivery => delivery.Channel == ChannelNames.Websocket)
+        notification.InInbox || notification.Deliveries.Any(delivery => delivery is { Channel: ChannelNames.Websocket, Status: not DeliveryStatus.Suppressed })
             ? Row(BuiltInTypes.NotificationCreated, notification.App, notification.UserId, Caller.Service.Sub, notification.Id.ToString(), new { notification = Notification.Of(notification, createdAt), counts })
             : null;
 

@@ -240,6 +240,7 @@ internal sealed partial class NotificationRouter(
         EventId = work.EventId,
         Data = recipient.SeesEvent ? e.Data : "{}",
         At = e.RecordedAt,
+        Position = e.Position,
         Window = digest.Window,
         Max = digest.Max,
     };

@@ -95,6 +95,8 @@ internal sealed record NewDigestItem
 
     public required DateTimeOffset At { get; init; }
 
+    public required long Position { get; init; }
+
     public required TimeSpan Window { get; init; }
 
     public required int Max { get; init; }

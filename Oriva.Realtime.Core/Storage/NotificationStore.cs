@@ -332,7 +332,7 @@ internal abstract class NotificationStore(NotificationStatements sql)
         var rows = JsonSerializer.Serialize(
             groups.SelectMany(group => group.Select(item => new
             {
-                item.App, item.Rule, item.UserId, item.Source, item.EventId, DigestId = JsonId(digests[group.Key]), item.Data, At = JsonTime(item.At),
+                item.App, item.Rule, item.UserId, item.Source, item.EventId, DigestId = JsonId(digests[group.Key]), item.Data, At = JsonTime(item.At), item.Position,
             })),
             s_json);
         var added = (await connection.QueryAsync(sql.AddDigestItems, [("rows", rows)], row => ReadId(row, 0))).CountBy(id => id).ToDictionary();

@@ -192,9 +192,10 @@ internal static class PostgresNotificationSql
             """,
 
         AddDigestItems = """
-            INSERT INTO realtime.digest_items (app, rule, user_id, source, event_id, digest_id, data, at)
-            SELECT app, rule, user_id, source, event_id, digest_id, data::json, at
-            FROM json_to_recordset(@rows::json) AS n(app text, rule text, user_id text, source text, event_id text, digest_id uuid, data text, at timestamptz)
+            INSERT INTO realtime.digest_items (app, rule, user_id, source, event_id, digest_id, data, at, position)
+            SELECT app, rule, user_id, source, event_id, digest_id, data::json, at, position
+            FROM json_to_recordset(@rows::json) AS n(app text, rule text, user_id text, source text, event_id text, digest_id uuid, data text, at timestamptz,
+                position bigint)
             ON CONFLICT (app, source, event_id, rule, user_id) DO NOTHING
             RETURNING digest_id
             """,

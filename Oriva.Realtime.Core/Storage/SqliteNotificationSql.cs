@@ -197,9 +197,9 @@ internal static class SqliteNotificationSql
             """,
 
         AddDigestItems = """
-            INSERT INTO digest_items (app, rule, user_id, source, event_id, digest_id, data, at)
+            INSERT INTO digest_items (app, rule, user_id, source, event_id, digest_id, data, at, position)
             SELECT n.value ->> 'app', n.value ->> 'rule', n.value ->> 'user_id', n.value ->> 'source', n.value ->> 'event_id', n.value ->> 'digest_id',
-                   n.value ->> 'data', n.value ->> 'at'
+                   n.value ->> 'data', n.value ->> 'at', n.value ->> 'position'
             FROM json_each(@rows) AS n WHERE true
             ON CONFLICT (app, source, event_id, rule, user_id) DO NOTHING
             RETURNING digest_id

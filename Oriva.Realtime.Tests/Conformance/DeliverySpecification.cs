@@ -1,5 +1,4 @@
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.Time.Testing;
 using Oriva.Realtime.Core.Notifications;
 using Oriva.Realtime.Core.Storage;
 using Oriva.Realtime.Tests.Infrastructure;
@@ -30,48 +29,43 @@ public sealed class PostgresDeliveryTests(PostgresFixture fixture) : DeliverySpe
 }
 
 /// <summary>The delivery queue: retried, held, dead, redriven; each delivery one worker's at a time.</summary>
-public abstract class DeliverySpecification(StoreFixture fixture) : StoreTests(fixture)
+public abstract class DeliverySpecification(StoreFixture fixture) : SteppedSpecification(fixture)
 {
-    private static readonly DateTimeOffset s_start = StoreTime.Truncate(TimeProvider.System.GetUtcNow());
-
-    private readonly TestChannel _channel = new();
-    private readonly FakeTimeProvider _time = new(s_start);
-
     [Fact]
     public async Task FailedDelivery_IsTriedAfter1_2_4_8_16Seconds_AndThenDead_AndRedriven()
     {
         var node = await StartAsync();
         var app = await AddAppAsync(node);
-        _channel.Answer = (_, _) => Task.FromResult(ChannelResult.Failed("421 try later"));
+        Email.Answer = (_, _) => Task.FromResult(ChannelResult.Failed("421 try later"));
         await QueueAsync(node, app);
 
         foreach (var seconds in new[] { 0, 1, 2, 4, 8, 16 })
         {
-            _time.Advance(TimeSpan.FromSeconds(seconds) - TimeSpan.FromMilliseconds(seconds == 0 ? 0 : 1));
+            Time.Advance(TimeSpan.FromSeconds(seconds) - TimeSpan.FromMilliseconds(seconds == 0 ? 0 : 1));
             if (seconds > 0)
             {
-                (await RunAsync(node)).ShouldBe(0, $"not before {seconds} s");
-                _time.Advance(TimeSpan.FromMilliseconds(1));
+                (await DeliverAsync(node)).ShouldBe(0, $"not before {seconds} s");
+                Time.Advance(TimeSpan.FromMilliseconds(1));
             }
 
-            (await RunAsync(node)).ShouldBe(1, $"after {seconds} s");
+            (await DeliverAsync(node)).ShouldBe(1, $"after {seconds} s");
         }
 
-        _channel.Attempts.Count.ShouldBe(6);
+        Email.Attempts.Count.ShouldBe(6);
         var dead = await SingleAsync(node);
         (dead.Status, dead.Attempts, dead.NextAttemptAt, dead.LastError).ShouldBe((DeliveryStatus.Dead, 6, null, "421 try later"));
-        _time.Advance(TimeSpan.FromDays(1));
-        (await RunAsync(node)).ShouldBe(0);
+        Time.Advance(TimeSpan.FromDays(1));
+        (await DeliverAsync(node)).ShouldBe(0);
 
         var letters = node.Get<DeadLetters>();
         var letter = (await letters.ListAsync(new DeadLetterFilter(app), 10, null, Cancel)).Required().Items.ShouldHaveSingleItem();
-        letter.History.Select(attempt => attempt.At - s_start).ShouldBe(new[] { 0, 1, 3, 7, 15, 31 }.Select(seconds => TimeSpan.FromSeconds(seconds)));
+        letter.History.Select(attempt => attempt.At - Start).ShouldBe(new[] { 0, 1, 3, 7, 15, 31 }.Select(seconds => TimeSpan.FromSeconds(seconds)));
         letter.History.ShouldAllBe(attempt => attempt.Outcome == "failed" && attempt.Error == "421 try later");
 
-        _channel.Answer = (_, _) => Task.FromResult(ChannelResult.Sent);
+        Email.Answer = (_, _) => Task.FromResult(ChannelResult.Sent);
         (await letters.RetryAsync(letter.Id, Cancel)).ShouldBeTrue();
         (await letters.RetryAsync(letter.Id, Cancel)).ShouldBeFalse("it is no dead letter any more");
-        (await RunAsync(node)).ShouldBe(1);
+        (await DeliverAsync(node)).ShouldBe(1);
         var sent = await SingleAsync(node);
         (sent.Status, sent.Attempts, sent.FailedAt).ShouldBe((DeliveryStatus.Sent, 1, null));
         (await node.Get<DeliveryRecords>().FindAsync(Callers.Publisher(app), sent.NotificationId, Cancel)).Required().Single(delivery => delivery.Channel == "email").History.Count.ShouldBe(7);
@@ -82,10 +76,10 @@ public abstract class DeliverySpecification(StoreFixture fixture) : StoreTests(f
     {
         var node = await StartAsync();
         var app = await AddAppAsync(node);
-        _channel.Answer = (_, _) => Task.FromResult(ChannelResult.Refused("550 no such mailbox"));
+        Email.Answer = (_, _) => Task.FromResult(ChannelResult.Refused("550 no such mailbox"));
         await QueueAsync(node, app);
 
-        (await RunAsync(node)).ShouldBe(1);
+        (await DeliverAsync(node)).ShouldBe(1);
 
         var dead = await SingleAsync(node);
         (dead.Status, dead.Attempts, dead.LastError).ShouldBe((DeliveryStatus.Dead, 1, "550 no such mailbox"));
@@ -96,18 +90,18 @@ public abstract class DeliverySpecification(StoreFixture fixture) : StoreTests(f
     {
         var node = await StartAsync();
         var app = await AddAppAsync(node);
-        _channel.Answer = (_, _) => Task.FromResult(ChannelResult.Failed("429", TimeSpan.FromSeconds(90)));
+        Email.Answer = (_, _) => Task.FromResult(ChannelResult.Failed("429", TimeSpan.FromSeconds(90)));
         await QueueAsync(node, app);
 
-        await RunAsync(node);
-        (await SingleAsync(node)).NextAttemptAt.ShouldBe(s_start.AddSeconds(90));
-        _channel.Answer = (_, _) => throw new InvalidOperationException("bug");
-        _time.Advance(TimeSpan.FromSeconds(90));
-        await RunAsync(node);
+        await DeliverAsync(node);
+        (await SingleAsync(node)).NextAttemptAt.ShouldBe(Start.AddSeconds(90));
+        Email.Answer = (_, _) => throw new InvalidOperationException("bug");
+        Time.Advance(TimeSpan.FromSeconds(90));
+        await DeliverAsync(node);
 
         var failed = await SingleAsync(node);
         (failed.Status, failed.LastError).ShouldBe((DeliveryStatus.Failed, "InvalidOperationException: bug"));
-        failed.NextAttemptAt.ShouldBe(s_start.AddSeconds(92));
+        failed.NextAttemptAt.ShouldBe(Start.AddSeconds(92));
     }
 
     [Fact]
@@ -115,16 +109,16 @@ public abstract class DeliverySpecification(StoreFixture fixture) : StoreTests(f
     {
         var node = await StartAsync();
         var app = await AddAppAsync(node);
-        _channel.Answer = async (_, cancel) =>
+        Email.Answer = async (_, cancel) =>
         {
             await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancel);
             return ChannelResult.Sent;
         };
         await QueueAsync(node, app);
 
-        var running = RunAsync(node);
-        await Eventually("it is being sent", () => _channel.Attempts.Count == 1);
-        _time.Advance(TimeSpan.FromSeconds(23));
+        var running = DeliverAsync(node);
+        await Eventually("it is being sent", () => Email.Attempts.Count == 1);
+        Time.Advance(TimeSpan.FromSeconds(23));
         await running.Soon("it is cut off");
 
         (await SingleAsync(node)).LastError.ShouldBe("The destination did not answer in time.");
@@ -136,27 +130,27 @@ public abstract class DeliverySpecification(StoreFixture fixture) : StoreTests(f
         var node = await StartAsync(delivery => delivery.CircuitFailures = 3);
         var app = await AddAppAsync(node, members: 40);
         var isUp = false;
-        _channel.Answer = (_, _) => Task.FromResult(isUp ? ChannelResult.Sent : ChannelResult.Failed("down"));
+        Email.Answer = (_, _) => Task.FromResult(isUp ? ChannelResult.Sent : ChannelResult.Failed("down"));
         await QueueAsync(node, app);
 
         // Ten minutes of outage: nothing dies.
         for (var second = 0; second < 600; second += 5)
         {
-            while (await RunAsync(node) > 0)
+            while (await DeliverAsync(node) > 0)
                 Cancel.ThrowIfCancellationRequested();
-            _time.Advance(TimeSpan.FromSeconds(5));
+            Time.Advance(TimeSpan.FromSeconds(5));
         }
 
         var letters = (await node.Get<DeadLetters>().ListAsync(new DeadLetterFilter(app), 10, null, Cancel)).Required().Items;
-        letters.ShouldBeEmpty(string.Join(Environment.NewLine, letters.SelectMany(letter => letter.History.Select(attempt => $"{letter.Id} {attempt.At - s_start} {attempt.Outcome}"))));
+        letters.ShouldBeEmpty(string.Join(Environment.NewLine, letters.SelectMany(letter => letter.History.Select(attempt => $"{letter.Id} {attempt.At - Start} {attempt.Outcome}"))));
         (await CountAsync(node, row => row.Attempts > 2)).ShouldBe(0);
-        _channel.Attempts.Count.ShouldBeLessThan(40 + 30, "while the circuit is open it is asked twice a minute");
+        Email.Attempts.Count.ShouldBeLessThan(40 + 30, "while the circuit is open it is asked twice a minute");
 
         isUp = true;
         for (var second = 0; second < 120; second += 1)
         {
-            await RunAsync(node);
-            _time.Advance(TimeSpan.FromSeconds(1));
+            await DeliverAsync(node);
+            Time.Advance(TimeSpan.FromSeconds(1));
         }
 
         (await CountAsync(node, row => row.Status == DeliveryStatus.Sent)).ShouldBe(40);
@@ -167,11 +161,11 @@ public abstract class DeliverySpecification(StoreFixture fixture) : StoreTests(f
     {
         var node = await StartAsync(delivery => delivery.CircuitFailures = 2);
         var app = await AddAppAsync(node, members: 20);
-        _channel.Destination = work => work.UserId is "u0000" or "u0001" or "u0002" or "u0003" ? "down" : "up";
-        _channel.Answer = (work, _) => Task.FromResult(_channel.Destination(work) == "up" ? ChannelResult.Sent : ChannelResult.Failed("down"));
+        Email.Destination = work => work.UserId is "u0000" or "u0001" or "u0002" or "u0003" ? "down" : "up";
+        Email.Answer = (work, _) => Task.FromResult(Email.Destination(work) == "up" ? ChannelResult.Sent : ChannelResult.Failed("down"));
         await QueueAsync(node, app);
 
-        while (await RunAsync(node) > 0)
+        while (await DeliverAsync(node) > 0)
             Cancel.ThrowIfCancellationRequested();
 
         (await CountAsync(node, row => row.Status == DeliveryStatus.Sent)).ShouldBe(16);
@@ -191,15 +185,15 @@ public abstract class DeliverySpecification(StoreFixture fixture) : StoreTests(f
         var pauses = node.Get<Pauses>();
         var pause = (await pauses.AddAsync(Callers.Publisher(app), new PauseRequest(byApp ? app : null, byRule ? "r" : null, byChannel ? "email" : null, "because"), Cancel)).Required();
 
-        (await RunAsync(node)).ShouldBe(byApp ? 1 : 0);
-        _channel.Attempts.ShouldAllBe(work => work.App == other);
-        _time.Advance(TimeSpan.FromHours(1));
-        (await RunAsync(node)).ShouldBe(0);
+        (await DeliverAsync(node)).ShouldBe(byApp ? 1 : 0);
+        Email.Attempts.ShouldAllBe(work => work.App == other);
+        Time.Advance(TimeSpan.FromHours(1));
+        (await DeliverAsync(node)).ShouldBe(0);
 
         (await pauses.RemoveAsync(pause.Id, Cancel)).ShouldBeTrue();
         (await pauses.RemoveAsync(pause.Id, Cancel)).ShouldBeFalse();
-        (await RunAsync(node)).ShouldBe(byApp ? 1 : 2);
-        _channel.Attempts.ShouldAllBe(work => work.Attempts == 0);
+        (await DeliverAsync(node)).ShouldBe(byApp ? 1 : 2);
+        Email.Attempts.ShouldAllBe(work => work.Attempts == 0);
     }
 
     [Fact]
@@ -210,12 +204,12 @@ public abstract class DeliverySpecification(StoreFixture fixture) : StoreTests(f
         await QueueAsync(node, app);
         var queue = node.Get<NotificationStore>();
 
-        var stale = (await queue.ClaimDeliveriesAsync(["email"], 10, 10, TimeSpan.FromMilliseconds(-1), _time.GetUtcNow())).ShouldHaveSingleItem();
-        (await queue.ClaimDeliveriesAsync(["push"], 10, 10, TimeSpan.FromMinutes(1), _time.GetUtcNow())).ShouldBeEmpty();
-        var taken = (await queue.ClaimDeliveriesAsync(["email"], 10, 10, TimeSpan.FromMinutes(1), _time.GetUtcNow())).ShouldHaveSingleItem();
-        (await queue.ClaimDeliveriesAsync(["email"], 10, 10, TimeSpan.FromMinutes(1), _time.GetUtcNow())).ShouldBeEmpty();
+        var stale = (await queue.ClaimDeliveriesAsync(["email"], 10, 10, TimeSpan.FromMilliseconds(-1), Time.GetUtcNow())).ShouldHaveSingleItem();
+        (await queue.ClaimDeliveriesAsync(["push"], 10, 10, TimeSpan.FromMinutes(1), Time.GetUtcNow())).ShouldBeEmpty();
+        var taken = (await queue.ClaimDeliveriesAsync(["email"], 10, 10, TimeSpan.FromMinutes(1), Time.GetUtcNow())).ShouldHaveSingleItem();
+        (await queue.ClaimDeliveriesAsync(["email"], 10, 10, TimeSpan.FromMinutes(1), Time.GetUtcNow())).ShouldBeEmpty();
 
-        var attempt = new DeliveryAttempt(_time.GetUtcNow(), _time.GetUtcNow(), DeliveryStatus.Sent, "sent", null, null);
+        var attempt = new DeliveryAttempt(Time.GetUtcNow(), Time.GetUtcNow(), DeliveryStatus.Sent, "sent", null, null);
         (await queue.RecordAttemptAsync(stale, attempt)).ShouldBeFalse();
         (await queue.RecordAttemptAsync(taken, attempt)).ShouldBeTrue();
         (await SingleAsync(node)).Attempts.ShouldBe(1);
@@ -231,15 +225,15 @@ public abstract class DeliverySpecification(StoreFixture fixture) : StoreTests(f
         var small = await AddAppAsync(node);
         foreach (var app in apps)
             await QueueAsync(node, app);
-        _time.Advance(TimeSpan.FromSeconds(1));
+        Time.Advance(TimeSpan.FromSeconds(1));
         await QueueAsync(node, small);
 
         // Two apps a turn, in another order each time: it would be bad luck of one in ten million to wait for this long.
         for (var turn = 0; turn < 50; turn++)
-            await RunAsync(node);
+            await DeliverAsync(node);
 
-        _channel.Attempts.ShouldContain(work => work.App == small);
-        _channel.Attempts.Count.ShouldBeLessThan(300);
+        Email.Attempts.ShouldContain(work => work.App == small);
+        Email.Attempts.Count.ShouldBeLessThan(300);
     }
 
     [Fact]
@@ -250,9 +244,9 @@ public abstract class DeliverySpecification(StoreFixture fixture) : StoreTests(f
         await QueueAsync(node, app);
         await node.Directory.RemoveAsync(app, "u0000", Cancel);
 
-        await RunAsync(node);
+        await DeliverAsync(node);
 
-        _channel.Attempts.ShouldBeEmpty();
+        Email.Attempts.ShouldBeEmpty();
         var delivery = await SingleAsync(node);
         (delivery.Status, delivery.Reason, delivery.NextAttemptAt).ShouldBe((DeliveryStatus.Suppressed, "left_app", null));
     }
@@ -262,10 +256,10 @@ public abstract class DeliverySpecification(StoreFixture fixture) : StoreTests(f
     {
         var node = await StartAsync();
         var app = await AddAppAsync(node, members: 5);
-        _channel.Destination = work => work.UserId == "u0002" ? throw new InvalidOperationException("no address") : "up";
+        Email.Destination = work => work.UserId == "u0002" ? throw new InvalidOperationException("no address") : "up";
         await QueueAsync(node, app);
 
-        while (await RunAsync(node) > 0)
+        while (await DeliverAsync(node) > 0)
             Cancel.ThrowIfCancellationRequested();
 
         (await CountAsync(node, row => row.Status == DeliveryStatus.Sent)).ShouldBe(4);
@@ -277,10 +271,10 @@ public abstract class DeliverySpecification(StoreFixture fixture) : StoreTests(f
     {
         var node = await StartAsync(delivery => delivery.CircuitFailures = 1_000);
         var app = await AddAppAsync(node, members: 30);
-        _channel.Answer = (work, _) => Task.FromResult(ChannelResult.Refused(work.UserId.EndsWith('1') ? "full" : "gone"));
+        Email.Answer = (work, _) => Task.FromResult(ChannelResult.Refused(work.UserId.EndsWith('1') ? "full" : "gone"));
         await QueueAsync(node, app);
-        while (await RunAsync(node) > 0)
-            _time.Advance(TimeSpan.FromSeconds(1));
+        while (await DeliverAsync(node) > 0)
+            Time.Advance(TimeSpan.FromSeconds(1));
         var letters = node.Get<DeadLetters>();
 
         (await letters.GroupAsync(new DeadLetterFilter(app), Cancel)).Select(group => (group.LastError, group.Channel, group.Count)).ShouldBe([("gone", "email", 27), ("full", "email", 3)]);
@@ -302,36 +296,12 @@ public abstract class DeliverySpecification(StoreFixture fixture) : StoreTests(f
         (await letters.RetryAsync(seen[0], Cancel)).ShouldBeFalse();
         (await letters.RetryAsync(new DeadLetterFilter(app, Error: "gone"), 20, Cancel)).ShouldBe(20);
         (await letters.RetryAsync(new DeadLetterFilter("no-such-app"), 20, Cancel)).ShouldBe(0);
-        _channel.Answer = (_, _) => Task.FromResult(ChannelResult.Delivered);
-        while (await RunAsync(node) > 0)
+        Email.Answer = (_, _) => Task.FromResult(ChannelResult.Delivered);
+        while (await DeliverAsync(node) > 0)
             Cancel.ThrowIfCancellationRequested();
         (await CountAsync(node, row => row.Status == DeliveryStatus.Delivered)).ShouldBe(20);
         (await CountAsync(node, row => row.Status == DeliveryStatus.Dead)).ShouldBe(9);
         (await CountAsync(node, row => row.Status == DeliveryStatus.Cancelled && row.Reason == "discarded")).ShouldBe(1);
-    }
-
-    /// <summary>A node whose clock is the test's, and whose queue only the test runs.</summary>
-    private async Task<LogHost> StartAsync(Action<DeliveryOptions>? configure = null)
-    {
-        var store = await Fixture.NewStoreAsync();
-        var node = await StartNodeAsync(new LogHostSettings
-        {
-            Time = _time,
-            Channels = [_channel],
-            Delivery = delivery =>
-            {
-                (delivery.JitterPercent, delivery.CircuitFailures) = (0, 100);
-                configure?.Invoke(delivery);
-            },
-        }, store);
-        // A service that is stopped before its loop has begun counts as crashed.
-        await node.PublishAsync(Drafts.ToAll(await AddAppAsync(node)));
-        await Eventually("the node's own loops run", async () => await CountAsync(node, row => row.Status == DeliveryStatus.Sent) == 1);
-        await node.Get<DeliveryWorker>().StopAsync(Cancel);
-        await node.Get<NotificationRouter>().StopAsync(Cancel);
-        await store.ExecuteAsync("DELETE FROM notification_delivery");
-        _channel.Forget();
-        return node;
     }
 
     private protected static async Task<string> AddAppAsync(LogHost node, int members = 1)
@@ -346,8 +316,6 @@ public abstract class DeliverySpecification(StoreFixture fixture) : StoreTests(f
         await node.PublishAsync(Drafts.ToAll(app));
         (await node.Get<NotificationRouter>().RunOnceAsync(Cancel)).ShouldBe(1);
     }
-
-    private static Task<int> RunAsync(LogHost node) => node.Get<DeliveryWorker>().RunOnceAsync(Cancel);
 
     private static async Task<Core.Storage.Rows.NotificationDeliveryRow> SingleAsync(LogHost node)
     {

@@ -341,6 +341,9 @@ internal sealed class DigestItemRow
     public required string Data { get; init; }
 
     public required DateTimeOffset At { get; init; }
+
+    /// <summary>In its stream: events of one commit have one time.</summary>
+    public long Position { get; init; }
 }
 
 /// <summary>How many notifications a user got of a rule in the window that began with the first of them.</summary>

@@ -302,6 +302,10 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                         .HasColumnType("uuid")
                         .HasColumnName("digest_id");
 
+                    b.Property<long>("Position")
+                        .HasColumnType("bigint")
+                        .HasColumnName("position");
+
                     b.HasKey("App", "Source", "EventId", "Rule", "UserId")
                         .HasName("pk_digest_items");
 

@@ -117,7 +117,8 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                     event_id = table.Column<string>(type: "text", nullable: false, collation: "C"),
                     digest_id = table.Column<Guid>(type: "uuid", nullable: false),
                     data = table.Column<string>(type: "json", nullable: false),
-                    at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false)
+                    at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
+                    position = table.Column<long>(type: "bigint", nullable: false)
                 },
                 constraints: table =>
                 {

@@ -275,6 +275,10 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("digest_id");
 
+                    b.Property<long>("Position")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("position");
+
                     b.HasKey("App", "Source", "EventId", "Rule", "UserId")
                         .HasName("pk_digest_items");
 

@@ -100,7 +100,8 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                     event_id = table.Column<string>(type: "TEXT", nullable: false),
                     digest_id = table.Column<Guid>(type: "TEXT", nullable: false),
                     data = table.Column<string>(type: "TEXT", nullable: false),
-                    at = table.Column<long>(type: "INTEGER", nullable: false)
+                    at = table.Column<long>(type: "INTEGER", nullable: false),
+                    position = table.Column<long>(type: "INTEGER", nullable: false)
                 },
                 constraints: table =>
                 {
