@@ -6,6 +6,7 @@ using Oriva.Realtime.Core.Diagnostics;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Feed;
 using Oriva.Realtime.Core.Notifications;
+using Oriva.Realtime.Core.Notifications.Channels;
 using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Core.Storage;
@@ -96,7 +97,7 @@ public static class RealtimeServiceCollectionExtensions
             ? new PostgresNotificationStore(postgres)
             : new SqliteNotificationStore(Get<RealtimeDatabase>(provider).SqliteConnectionString!));
         services.AddSingleton<NotificationEvents>();
-        services.AddSingleton<ChannelRegistry>();
+        services.AddChannels();
         services.AddSingleton<DestinationCircuits>();
         services.AddSingleton<DeliveryPlanner>();
         services.AddSingleton<RecipientFinder>();
@@ -119,9 +120,26 @@ public static class RealtimeServiceCollectionExtensions
             Get<RealtimeDatabase>(provider), Get<NotificationStore>(provider), Get<NotificationEvents>(provider), Get<DeliveryWorker>(provider), Get<AccessPolicy>(provider),
             Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new Preferences(Get<RealtimeDatabase>(provider), Get<AccessPolicy>(provider), Get<AppRegistry>(provider), Get<TimeProvider>(provider)));
+        services.AddSingleton(provider => new PushSubscriptions(Get<RealtimeDatabase>(provider), Get<AccessPolicy>(provider), Get<IOptions<WebPushOptions>>(provider), Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new DeliveryRecords(Get<RealtimeDatabase>(provider)));
         services.AddSingleton(provider => new DeadLetters(Get<RealtimeDatabase>(provider), Get<DeliveryWorker>(provider), Get<EventLogWriter>(provider), Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new Pauses(Get<RealtimeDatabase>(provider), Get<DeliveryWorker>(provider), Get<EventLogWriter>(provider), Get<TimeProvider>(provider)));
+    }
+
+    /// <summary>A channel of the service is there when its settings are; one that the host brings itself stands in its place.</summary>
+    private static void AddChannels(this IServiceCollection services)
+    {
+        services.AddSingleton<WebPushChannel>();
+        services.AddSingleton<WebhookChannel>();
+        services.AddSingleton(provider => new ChannelRegistry(Get<IEnumerable<INotificationChannel>>(provider).Concat(ConfiguredChannels(provider)).DistinctBy(channel => channel.Name)));
+    }
+
+    private static IEnumerable<INotificationChannel> ConfiguredChannels(IServiceProvider provider)
+    {
+        if (Get<IOptions<WebPushOptions>>(provider).Value.IsConfigured)
+            yield return Get<WebPushChannel>(provider);
+        if (Get<IOptions<WebhookOptions>>(provider).Value.Apps.Count > 0)
+            yield return Get<WebhookChannel>(provider);
     }
 
     private static T Get<T>(IServiceProvider provider)

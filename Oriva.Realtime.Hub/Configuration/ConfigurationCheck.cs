@@ -3,6 +3,7 @@ using Npgsql;
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Notifications;
+using Oriva.Realtime.Core.Notifications.Channels;
 using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Core.Storage;
@@ -23,6 +24,8 @@ internal static class ConfigurationCheck
         ("Retention", [typeof(RetentionOptions)]),
         ("Delivery", [typeof(DeliveryOptions)]),
         ("Apps", [typeof(AppsOptions)]),
+        (WebPushOptions.Section, [typeof(WebPushOptions)]),
+        (WebhookOptions.Section, [typeof(Dictionary<string, WebhookEndpoint>)]),
     ];
 
     private static readonly Dictionary<string, (int Least, int Most)> s_ranges = new(StringComparer.Ordinal)
@@ -52,6 +55,8 @@ internal static class ConfigurationCheck
         CheckStorage(configuration, environment, faults);
         CheckAuth(configuration, environment, faults);
         CheckDelivery(configuration, faults);
+        CheckWebPush(configuration.GetSection(WebPushOptions.Section), environment, faults);
+        CheckWebhooks(configuration.GetSection(WebhookOptions.Section), faults);
         if (configuration[Observability.Metrics.PortKey] is { } port && !(int.TryParse(port, out var number) && number is > 0 and <= 65_535))
             faults.Add($"{Observability.Metrics.PortKey} must be a port, 1 to 65535.");
         if (configuration["Apps:ManifestFolder"] is { Length: > 0 } folder && !Directory.Exists(Path.GetFullPath(folder, environment.ContentRootPath)))
@@ -90,6 +95,40 @@ internal static class ConfigurationCheck
         var delays = configuration.GetSection("Delivery:Channels").GetChildren().Append(configuration.GetSection("Delivery:RetryDelays"));
         foreach (var setting in delays.Where(setting => setting.Value is not null && !DeliveryOptions.AreDelays(setting.Value)))
             faults.Add($"{setting.Path} must be seconds joined by commas, such as 1,2,4,8,16, each above 0 and up to 86400, not '{setting.Value}'.");
+    }
+
+    private static void CheckWebPush(IConfigurationSection webPush, IHostEnvironment environment, List<string> faults)
+    {
+        if (webPush.GetChildren().All(setting => string.IsNullOrEmpty(setting.Value)))
+            return;
+        var (publicKey, privateKey, subject) = (webPush["PublicKey"] ?? "", webPush["PrivateKey"] ?? "", webPush["Subject"] ?? "");
+        var isMade = environment.IsDevelopment() && publicKey.Length == 0 && privateKey.Length == 0;
+        var expected = P256.PublicKeyOf(privateKey);
+        if (!isMade && expected is null)
+            faults.Add($"{webPush.Path}:PrivateKey must be base64url of the 32 bytes of a VAPID key; web push needs PublicKey, PrivateKey and Subject.");
+        if (!isMade && P256.ReadPublicKey(publicKey) is null)
+            faults.Add($"{webPush.Path}:PublicKey must be base64url of the 65 bytes of a VAPID key; web push needs PublicKey, PrivateKey and Subject.");
+        else if (!isMade && expected is not null && expected != P256.ReadPublicKey(publicKey))
+            faults.Add($"{webPush.Path}:PublicKey does not belong to {webPush.Path}:PrivateKey.");
+        var isAddress = subject.StartsWith("mailto:", StringComparison.Ordinal) ? Names.IsMailbox(subject["mailto:".Length..])
+            : Uri.TryCreate(subject, UriKind.Absolute, out var uri) && uri.Scheme == Uri.UriSchemeHttps;
+        if (!isAddress && !(isMade && subject.Length == 0))
+            faults.Add($"{webPush.Path}:Subject must say where push services reach you, such as mailto:ops@example.com or an https address.");
+    }
+
+    private static void CheckWebhooks(IConfigurationSection webhooks, List<string> faults)
+    {
+        foreach (var app in webhooks.GetChildren())
+        {
+            if (!Names.IsApp(app.Key))
+                faults.Add($"{app.Path}: '{app.Key}' is no app id.");
+            if (!(Uri.TryCreate(app["Url"], UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.UserInfo.Length == 0))
+                faults.Add($"{app.Path}:Url must be an absolute http or https address without a password.");
+            if (WebhookEndpoint.ReadSecret(app["Secret"]) is null)
+                faults.Add($"{app.Path}:Secret must be base64 of 24 to 64 bytes, also behind whsec_.");
+            if (!string.IsNullOrEmpty(app["PreviousSecret"]) && WebhookEndpoint.ReadSecret(app["PreviousSecret"]) is null)
+                faults.Add($"{app.Path}:PreviousSecret must be base64 of 24 to 64 bytes, also behind whsec_.");
+        }
     }
 
     private static void CheckAuth(IConfiguration configuration, IHostEnvironment environment, List<string> faults)

@@ -1,6 +1,7 @@
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Notifications;
+using Oriva.Realtime.Core.Notifications.Channels;
 using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Core.Storage;
@@ -24,6 +25,8 @@ internal static class RealtimeOptionsSetup
         services.AddOptions<SessionLimits>().BindConfiguration("Limits");
         services.AddOptions<EventLogOptions>().BindConfiguration("EventLog");
         services.AddOptions<DeliveryOptions>().BindConfiguration("Delivery");
+        services.AddOptions<WebPushOptions>().Configure<IConfiguration, IHostEnvironment>(Bind);
+        services.AddOptions<WebhookOptions>().Configure<IConfiguration>((webhooks, configuration) => configuration.GetSection(WebhookOptions.Section).Bind(webhooks.Apps));
         services.AddOptions<RetentionOptions>().BindConfiguration("Retention");
         services.AddOptions<StorageOptions>().Configure<IConfiguration, IHostEnvironment>(Bind);
         services.AddOptions<AppsOptions>().Configure<IConfiguration, IHostEnvironment>(Bind);
@@ -82,11 +85,26 @@ internal static class RealtimeOptionsSetup
         options.Issuer = OrNull(options.Issuer);
         options.Audience = OrNull(options.Audience);
         if (environment.IsDevelopment() && options is { Authority: null, JwksUri: null, SymmetricKey: null })
+            options.SymmetricKey = ReadOrMakeKey(DevelopmentKey.FileName, configuration, environment);
+    }
+
+    private static void Bind(WebPushOptions options, IConfiguration configuration, IHostEnvironment environment)
+    {
+        configuration.GetSection(WebPushOptions.Section).Bind(options);
+        options.PublicKey = OrNull(options.PublicKey);
+        options.PrivateKey = OrNull(options.PrivateKey);
+        options.Subject = OrNull(options.Subject);
+        if (environment.IsDevelopment() && options is { PublicKey: null, PrivateKey: null })
         {
-            var data = Path.GetDirectoryName(ReadStorage(configuration, environment).SqlitePath)!;
-            options.SymmetricKey = DevelopmentKey.ReadOrMake(Path.Combine(data, DevelopmentKey.FileName));
+            options.PrivateKey = ReadOrMakeKey(DevelopmentKey.PushFileName, configuration, environment);
+            options.PublicKey = P256.PublicKeyOf(options.PrivateKey)
+                ?? throw new InvalidOperationException($"{DevelopmentKey.PushFileName} holds no key; delete it, and the next start makes a new one.");
+            options.Subject ??= "mailto:developer@example.com";
         }
     }
+
+    private static string ReadOrMakeKey(string fileName, IConfiguration configuration, IHostEnvironment environment) =>
+        DevelopmentKey.ReadOrMake(Path.Combine(Path.GetDirectoryName(ReadStorage(configuration, environment).SqlitePath)!, fileName));
 
     private static string? OrNull(string? text) => string.IsNullOrEmpty(text) ? null : text;
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Reflection;
+using Oriva.Realtime.Core.Notifications.Channels;
 
 namespace Oriva.Realtime.Hub.Configuration;
 
@@ -10,13 +11,21 @@ namespace Oriva.Realtime.Hub.Configuration;
 internal static class SettingsShape
 {
     private static readonly TimeSpan s_longest = TimeSpan.FromDays(1);
+    private static readonly Dictionary<string, TimeSpan> s_longer = new(StringComparer.Ordinal) { ["WebPush:TimeToLive"] = WebPushOptions.LongestTimeToLive };
 
-    /// <param name="options">The types that share the section.</param>
+    /// <param name="options">The types that share the section; or one dictionary, whose keys are the operator's to choose.</param>
     /// <param name="ranges">By key; other numbers go from 1 upwards.</param>
     /// <param name="hidden">Properties that are not settings.</param>
     public static void Check(
         IConfigurationSection section, Type[] options, IReadOnlyDictionary<string, (int Least, int Most)> ranges, string[] hidden, List<string> faults)
     {
+        if (options is [{ IsGenericType: true } dictionary] && dictionary.GetGenericTypeDefinition() == typeof(Dictionary<,>))
+        {
+            foreach (var entry in section.GetChildren())
+                Check(entry, [dictionary.GetGenericArguments()[1]], ranges, hidden, faults);
+            return;
+        }
+
         var properties = options
             .SelectMany(type => type.GetProperties(BindingFlags.Public | BindingFlags.Instance))
             .Where(property => property.SetMethod is { IsPublic: true } && !hidden.Contains(property.Name))
@@ -36,13 +45,13 @@ internal static class SettingsShape
                 Check(child, [type], ranges, hidden, faults);
             else if (child.GetChildren().Any())
                 faults.Add($"{key} must be one value, not a list or an object.");
-            else if (Complain(type, child.Value ?? "", ranges.TryGetValue(key, out var range) ? range : (1, int.MaxValue)) is { } complaint)
+            else if (Complain(key, type, child.Value ?? "", ranges.TryGetValue(key, out var range) ? range : (1, int.MaxValue)) is { } complaint)
                 faults.Add($"{key} must be {complaint}, not '{child.Value}'.");
         }
     }
 
     /// <returns>What the value should be; null: it is.</returns>
-    private static string? Complain(Type type, string value, (int Least, int Most) range)
+    private static string? Complain(string key, Type type, string value, (int Least, int Most) range)
     {
         if (type == typeof(int))
             return int.TryParse(value, CultureInfo.InvariantCulture, out var number) && number >= range.Least && number <= range.Most ? null : Describe(range);
@@ -54,9 +63,10 @@ internal static class SettingsShape
         // A bare number would be read as days, which nobody means.
         if (type == typeof(TimeSpan))
         {
+            var longest = s_longer.GetValueOrDefault(key, s_longest);
             var isTime = value.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(value, CultureInfo.InvariantCulture, out var time)
-                && time > TimeSpan.Zero && time <= s_longest;
-            return isTime ? null : "a time such as 00:00:05, up to 1.00:00:00";
+                && time > TimeSpan.Zero && time <= longest;
+            return isTime ? null : $"a time such as 00:00:05, up to {longest:c}";
         }
 
         return null;

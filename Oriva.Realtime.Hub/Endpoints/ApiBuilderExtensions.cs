@@ -45,7 +45,7 @@ internal static class ApiBuilderExtensions
         api.MapGroup("").WithTags("Events").MapEventGroup();
         api.MapGroup("").WithTags("Apps").MapApps();
         api.MapGroup("").WithTags("Users").MapUsers();
-        api.MapGroup("").WithTags("Notifications").MapNotifications();
+        api.MapGroup("").WithTags("Notifications").MapNotificationGroup();
         api.MapGroup("").WithTags("Admin").RequireAuthorization(Policies.Admin).MapAdmin();
         if (app.Environment.IsDevelopment())
             app.MapDevelopmentTokens();
@@ -60,6 +60,12 @@ internal static class ApiBuilderExtensions
     {
         admin.MapApiKeys();
         admin.MapDeliveries();
+    }
+
+    private static void MapNotificationGroup(this RouteGroupBuilder notifications)
+    {
+        notifications.MapNotifications();
+        notifications.MapPush();
     }
 
     private static void MapEventGroup(this RouteGroupBuilder events)

@@ -36,7 +36,12 @@ public abstract class NotificationSpecification(HubFixture fixture) : HubTests(f
             (await AsUser(_user).PostAsync($"{Notifications}/{id}/{verb}", "")).ShouldBe(200).At(field).ValueKind.ShouldBe(set ? JsonValueKind.String : JsonValueKind.Null, verb);
         (await AsUser(_user).PostAsync($"{Notifications}/read-all", new { app = WorkBuddy })).ShouldBe(200).Number("counts", WorkBuddy, "unread").ShouldBe(0);
 
-        var deliveries = (await AsUser(_user).GetAsync($"{Notifications}/{id}/deliveries")).ShouldBe(200).Items("items");
+        IReadOnlyList<JsonElement> deliveries = [];
+        await Waiting.Eventually("no browser of the user is known", async () =>
+        {
+            deliveries = (await AsUser(_user).GetAsync($"{Notifications}/{id}/deliveries")).ShouldBe(200).Items("items");
+            return deliveries.Any(delivery => (delivery.Text("channel"), delivery.Text("status")) == ("push", "suppressed"));
+        });
         deliveries.Select(delivery => (delivery.Text("channel"), delivery.Text("status"))).ShouldBe([
             ("email", "suppressed"), ("in_app", "delivered"), ("push", "suppressed"), ("websocket", "pending")]);
         deliveries[0].Names().ShouldBe(["id", "channel", "target", "status", "reason", "attempts", "nextAttemptAt", "lastError", "sentAt", "deliveredAt", "history"], ignoreOrder: true);

@@ -10,6 +10,12 @@ public sealed class ConfigurationCheckTests
 {
     private const string Secret = "a secret of the tests, 32 bytes and more";
 
+    // Of the example in RFC 8291.
+    private const string PushPrivateKey = "q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94";
+    private const string PushPublicKey = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
+    private const string OtherPublicKey = "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8";
+    private const string WebhookSecret = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
     // What a production needs at least.
     private static readonly (string Key, string? Value)[] s_good = [("Storage:Provider", "Sqlite"), ("Auth:SymmetricKey", Secret)];
 
@@ -26,6 +32,9 @@ public sealed class ConfigurationCheckTests
         ("Auth:Authority", "https://id.example/realms/x"), ("Auth:Issuer", "https://id.example"), ("Auth:Audience", "realtime"), ("Auth:JwksUri", ""),
         ("Auth:Claims:Apps", "app_metadata.apps"), ("Auth:Claims:Sub", "email"), ("Auth:Claims:Email", "email"),
         ("Limits:PayloadBytes", "65536"), ("Limits:PublishesPerSecond", "0"), ("EventLog:OutboxPoll", "00:00:01"), ("EventLog:OutboxLease", "00:00:30.5"),
+        ("WebPush:PublicKey", PushPublicKey), ("WebPush:PrivateKey", PushPrivateKey), ("WebPush:Subject", "mailto:ops@example.com"), ("WebPush:TimeToLive", "28.00:00:00"),
+        ("Webhooks:work-buddy:Url", "http://10.0.0.5:8080/hook"), ("Webhooks:work-buddy:Secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        ("Webhooks:hugo-love:Url", "https://hooks.example/"), ("Webhooks:hugo-love:Secret", WebhookSecret), ("Webhooks:hugo-love:PreviousSecret", WebhookSecret),
         ("Retention:Days", "3650"), ("Retention:Interval", "1.00:00:00"), ("Cors:Origins:0", "https://app.example.com"), ("Cors:Origins:1", "http://localhost:3000"),
     ]).ShouldBeEmpty();
 
@@ -73,6 +82,56 @@ public sealed class ConfigurationCheckTests
         var faults = Find("Production", [.. s_good.Where(setting => setting.Key != key), (key, value)]);
 
         faults.ShouldHaveSingleItem().ShouldContain(expected);
+    }
+
+    [Theory]
+    [InlineData("WebPush:PublicKey", "", "WebPush:PublicKey must be base64url of the 65 bytes of a VAPID key; web push needs PublicKey, PrivateKey and Subject.")]
+    [InlineData("WebPush:PublicKey", "hush", "WebPush:PublicKey must be base64url")]
+    [InlineData("WebPush:PublicKey", OtherPublicKey, "WebPush:PublicKey does not belong to WebPush:PrivateKey.")]
+    [InlineData("WebPush:PrivateKey", "", "WebPush:PrivateKey must be base64url of the 32 bytes")]
+    [InlineData("WebPush:PrivateKey", "hush", "WebPush:PrivateKey must be base64url")]
+    [InlineData("WebPush:Subject", "", "WebPush:Subject must say where push services reach you")]
+    [InlineData("WebPush:Subject", "ops@example.com", "WebPush:Subject must say")]
+    [InlineData("WebPush:Subject", "mailto:", "WebPush:Subject must say")]
+    [InlineData("WebPush:Subject", "http://example.com", "WebPush:Subject must say")]
+    [InlineData("WebPush:TimeToLive", "28.00:00:01", "WebPush:TimeToLive must be a time such as 00:00:05, up to 28.00:00:00, not '28.00:00:01'.")]
+    [InlineData("WebPush:AllowPrivateAddresses", "yes", "WebPush:AllowPrivateAddresses must be true or false")]
+    [InlineData("WebPush:Key", "x", "WebPush:Key is not a setting; WebPush has AllowPrivateAddresses, PrivateKey, PublicKey, Subject, TimeToLive.")]
+    [InlineData("Webhooks:work-buddy:Url", "", "Webhooks:work-buddy:Url must be an absolute http or https address")]
+    [InlineData("Webhooks:work-buddy:Url", "/hook", "Webhooks:work-buddy:Url must be")]
+    [InlineData("Webhooks:work-buddy:Url", "https://user:hush@hooks.example/", "Webhooks:work-buddy:Url must be")]
+    [InlineData("Webhooks:work-buddy:Secret", "hush", "Webhooks:work-buddy:Secret must be base64 of 24 to 64 bytes, also behind whsec_.")]
+    [InlineData("Webhooks:work-buddy:PreviousSecret", "hush", "Webhooks:work-buddy:PreviousSecret must be base64")]
+    [InlineData("Webhooks:work-buddy:Secrets", "x", "Webhooks:work-buddy:Secrets is not a setting; Webhooks:work-buddy has PreviousSecret, Secret, Url.")]
+    [InlineData("Webhooks:work-buddy:Url:0", "https://a.example", "Webhooks:work-buddy:Url must be one value")]
+    public void WrongSettingOfAChannel_IsNamed_WithoutSecrets(string key, string value, string expected)
+    {
+        (string, string?)[] good =
+        [
+            .. s_good, ("WebPush:PublicKey", PushPublicKey), ("WebPush:PrivateKey", PushPrivateKey), ("WebPush:Subject", "mailto:ops@example.com"),
+            ("Webhooks:work-buddy:Url", "https://hooks.example/"), ("Webhooks:work-buddy:Secret", WebhookSecret),
+        ];
+        var faults = Find("Production", [.. good.Where(setting => setting.Item1 != key), (key, value)]);
+
+        faults.ShouldHaveSingleItem().ShouldStartWith(expected);
+        faults[0].ShouldNotContain("hush");
+    }
+
+    [Fact]
+    public void WebPush_NeedsAllOrNothing()
+    {
+        Find("Production", [.. s_good, ("WebPush:PublicKey", ""), ("WebPush:Subject", "")]).ShouldBeEmpty("variables that are passed on empty were not set");
+        Find("Production", [.. s_good, ("WebPush:TimeToLive", "01:00:00")]).Select(fault => fault.Split(' ')[0]).ShouldBe(["WebPush:PrivateKey", "WebPush:PublicKey", "WebPush:Subject"]);
+        Find("Development", ("WebPush:TimeToLive", "01:00:00")).ShouldBeEmpty("keys are made");
+        Find("Development", ("WebPush:Subject", "me")).ShouldHaveSingleItem().ShouldStartWith("WebPush:Subject");
+        Find("Development", ("WebPush:PublicKey", PushPublicKey)).Count.ShouldBe(2);
+    }
+
+    [Fact]
+    public void Webhooks_AreOfApps()
+    {
+        Find("Production", [.. s_good, ("Webhooks:Work_Buddy:Url", "https://a.example"), ("Webhooks:Work_Buddy:Secret", WebhookSecret)]).ShouldHaveSingleItem().ShouldBe("Webhooks:Work_Buddy: 'Work_Buddy' is no app id.");
+        Find("Production", [.. s_good, ("Webhooks:work-buddy", "https://a.example")]).Select(fault => fault.Split(' ')[0]).ShouldBe(["Webhooks:work-buddy:Url", "Webhooks:work-buddy:Secret"]);
     }
 
     [Theory]

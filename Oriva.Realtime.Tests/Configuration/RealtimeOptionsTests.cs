@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.EventLog;
+using Oriva.Realtime.Core.Notifications.Channels;
 using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Core.Storage;
 using Oriva.Realtime.Hub.Authentication;
@@ -52,6 +53,27 @@ public sealed class RealtimeOptionsTests : IDisposable
     public void Production_Migrates_OnlyWhenTold()
     {
         Get<StorageOptions>("Production", ("Storage:Provider", "Postgres"), ("ConnectionStrings:Postgres", Postgres), ("Auth:SymmetricKey", Secret)).MigrateAtStart.ShouldBeFalse();
+    }
+
+    [Fact]
+    public void Development_MakesAPushKey_AndKeepsIt()
+    {
+        var made = Get<WebPushOptions>("Development");
+
+        P256.PublicKeyOf(made.PrivateKey).ShouldBe(made.PublicKey);
+        made.Subject.ShouldNotBeNull();
+        Get<WebPushOptions>("Development").PrivateKey.ShouldBe(made.PrivateKey);
+        File.ReadAllText(Path.Combine(_folder, ".data", "development-push-key")).Trim().ShouldBe(made.PrivateKey);
+        Get<WebPushOptions>("Production", ("Storage:Provider", "Sqlite"), ("Auth:SymmetricKey", Secret), ("WebPush:PublicKey", "")).IsConfigured.ShouldBeFalse();
+    }
+
+    [Fact]
+    public void Webhooks_AreBoundByApp()
+    {
+        var webhooks = Get<WebhookOptions>("Development", ("Webhooks:work-buddy:Url", "https://a.example"), ("Webhooks:work-buddy:Secret", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
+
+        webhooks.Apps.ShouldHaveSingleItem().Key.ShouldBe("work-buddy");
+        webhooks.Apps["work-buddy"].Url.ShouldBe("https://a.example");
     }
 
     [Fact]
