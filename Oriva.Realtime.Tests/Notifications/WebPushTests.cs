@@ -16,7 +16,21 @@ using static Oriva.Realtime.Tests.Infrastructure.Waiting;
 
 namespace Oriva.Realtime.Tests.Notifications;
 
-public sealed class WebPushTests(SqliteFixture fixture) : WebPushSpecification(fixture), IClassFixture<SqliteFixture>;
+public sealed class WebPushTests(SqliteFixture fixture) : WebPushSpecification(fixture), IClassFixture<SqliteFixture>
+{
+    [Fact]
+    public async Task ManyBrowsers_AllReadTheirs()
+    {
+        // Shared secrets and signatures that begin with zeros are one in 256 each.
+        var channel = Channel();
+        for (var i = 0; i < 600; i++)
+        {
+            var (browser, work) = await SubscribeAsync();
+            (await channel.SendAsync(work with { Title = $"{i}" }, Cancel)).ShouldBe(ChannelResult.Sent);
+            browser.Read(Service.Requests[^1].Body).Text("title").ShouldBe($"{i}");
+        }
+    }
+}
 
 public sealed class WebPushOnPostgresTests(PostgresFixture fixture) : WebPushSpecification(fixture), IClassFixture<PostgresFixture>;
 
@@ -31,13 +45,14 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
 
     private readonly FakeTimeProvider _time = new(StoreTime.Truncate(TimeProvider.System.GetUtcNow()));
     private readonly List<IDisposable> _disposables = [];
-    private HttpReceiver _service = null!;
     private string _app = null!;
+
+    private protected HttpReceiver Service { get; private set; } = null!;
 
     public override async ValueTask InitializeAsync()
     {
         await base.InitializeAsync();
-        _service = await HttpReceiver.StartAsync();
+        Service = await HttpReceiver.StartAsync();
         _app = await Node.AddAppAsync(new { name = "r", on = TestManifest.Type, title = "t" }, new { name = "s", on = TestManifest.SharedType, title = "t", required = true });
         await Node.AddMembersAsync(_app, User);
     }
@@ -46,7 +61,7 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
     {
         GC.SuppressFinalize(this);
         await base.DisposeAsync();
-        await _service.DisposeAsync();
+        await Service.DisposeAsync();
         _disposables.ForEach(disposable => disposable.Dispose());
     }
 
@@ -69,9 +84,10 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
 
         (await Channel().SendAsync(work, Cancel)).ShouldBe(ChannelResult.Sent);
 
-        var request = _service.Single;
-        (request.Method, _service.Address + request.Path).ShouldBe(("POST", browser.Endpoint));
+        var request = Service.Single;
+        (request.Method, Service.Address + request.Path).ShouldBe(("POST", browser.Endpoint));
         (request.Header("TTL"), request.Header("Urgency"), request.Header("Topic"), request.Header("Content-Encoding")).ShouldBe(("86400", null, work.NotificationId.ToString("N"), "aes128gcm"));
+        request.Header("Content-Length").ShouldBe($"{request.Body.Length}");
         request.Header("traceparent").ShouldBeNull();
         browser.Read(request.Body).GetRawText().ShouldBe(
             $$$"""{"id":"{{{work.NotificationId}}}","app":"{{{_app}}}","title":"Hello","body":"Größer \uD83C\uDF89","link":"/x","image":"https://i.example/1.png","actions":[{"title":"Open","link":"/o"}],"type":"thing.happened","data":{"a":1}}""");
@@ -86,33 +102,20 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
         var channel = Channel();
 
         await channel.SendAsync(work, Cancel);
-        var first = ReadVapid(_service.Requests[0]);
-        (first.Text("aud"), first.Text("sub"), first.Number("exp")).ShouldBe((_service.Address, Subject, _time.GetUtcNow().AddHours(12).ToUnixTimeSeconds()));
+        var first = ReadVapid(Service.Requests[0]);
+        (first.Text("aud"), first.Text("sub"), first.Number("exp")).ShouldBe((Service.Address, Subject, _time.GetUtcNow().AddHours(12).ToUnixTimeSeconds()));
 
         _time.Advance(TimeSpan.FromHours(6) - TimeSpan.FromTicks(1));
         await channel.SendAsync(work, Cancel);
-        _service.Requests[1].Header("Authorization").ShouldBe(_service.Requests[0].Header("Authorization"));
+        Service.Requests[1].Header("Authorization").ShouldBe(Service.Requests[0].Header("Authorization"));
         _time.Advance(TimeSpan.FromTicks(1));
         await channel.SendAsync(work, Cancel);
-        ReadVapid(_service.Requests[2]).Number("exp").ShouldBe(_time.GetUtcNow().AddHours(12).ToUnixTimeSeconds());
+        ReadVapid(Service.Requests[2]).Number("exp").ShouldBe(_time.GetUtcNow().AddHours(12).ToUnixTimeSeconds());
 
         await using var elsewhere = await HttpReceiver.StartAsync();
         var (_, there) = await SubscribeAsync(elsewhere.NewUrl());
         await channel.SendAsync(there, Cancel);
         ReadVapid(elsewhere.Single).Text("aud").ShouldBe(elsewhere.Address);
-    }
-
-    [Fact]
-    public async Task ManyBrowsers_AllReadTheirs()
-    {
-        // Shared secrets and signatures that begin with zeros are one in 256 each.
-        var channel = Channel();
-        for (var i = 0; i < 600; i++)
-        {
-            var (browser, work) = await SubscribeAsync();
-            (await channel.SendAsync(work with { Title = $"{i}" }, Cancel)).ShouldBe(ChannelResult.Sent);
-            browser.Read(_service.Requests[^1].Body).Text("title").ShouldBe($"{i}");
-        }
     }
 
     [Theory]
@@ -127,7 +130,7 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
 
         await Channel(options => options.TimeToLive = TimeSpan.FromSeconds(configured)).SendAsync(work with { ExpiresAt = left is null ? null : _time.GetUtcNow().AddSeconds(left.Value) }, Cancel);
 
-        _service.Single.Header("TTL").ShouldBe($"{expected}");
+        Service.Single.Header("TTL").ShouldBe($"{expected}");
     }
 
     [Theory]
@@ -140,7 +143,7 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
 
         await Channel().SendAsync(work with { Type = type }, Cancel);
 
-        _service.Single.Header("Urgency").ShouldBe(expected);
+        Service.Single.Header("Urgency").ShouldBe(expected);
     }
 
     [Fact]
@@ -152,8 +155,8 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
         await channel.SendAsync(work with { Type = TestManifest.SharedType }, Cancel);
         await channel.SendAsync(work with { Type = TestManifest.SharedType, IsRecalled = true }, Cancel);
 
-        var recall = _service.Requests[1];
-        recall.Header("Topic").ShouldBe(_service.Requests[0].Header("Topic"));
+        var recall = Service.Requests[1];
+        recall.Header("Topic").ShouldBe(Service.Requests[0].Header("Topic"));
         recall.Header("Urgency").ShouldBeNull();
         browser.Read(recall.Body).GetRawText().ShouldBe($$"""{"id":"{{work.NotificationId}}","app":"{{_app}}","recalled":true}""");
     }
@@ -170,9 +173,9 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
         async Task<JsonElement> SendAsync(DeliveryWork sent)
         {
             (await channel.SendAsync(sent, Cancel)).ShouldBe(ChannelResult.Sent);
-            var plain = browser.Decrypt(_service.Requests[^1].Body);
+            var plain = browser.Decrypt(Service.Requests[^1].Body);
             plain.Length.ShouldBeLessThanOrEqualTo(3_900);
-            _service.Requests[^1].Body.Length.ShouldBeLessThanOrEqualTo(4_096);
+            Service.Requests[^1].Body.Length.ShouldBeLessThanOrEqualTo(4_096);
             return JsonElement.Parse(plain);
         }
 
@@ -218,9 +221,9 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
     public async Task Answer_DecidesWhatBecomesOfIt(int status, string expected)
     {
         var (browser, work) = await SubscribeAsync();
-        _service.Answer = context =>
+        Service.Answer = context =>
         {
-            context.Response.Headers.Location = _service.NewUrl();
+            context.Response.Headers.Location = Service.NewUrl();
             return HttpReceiver.WithStatus(status, status == 204 ? null : "because\0 " + new string('x', 5_000))(context);
         };
 
@@ -229,7 +232,7 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
         (result.IsSuccess ? "sent" : result.Suppression ?? (result.IsPermanent ? "refused" : "failed")).ShouldBe(expected);
         if (expected != "sent")
             result.Error.ShouldBe($"{status}: because  {new string('x', 191)}");
-        _service.Single.Path.ShouldBe(new Uri(browser.Endpoint).AbsolutePath, "no redirect is followed");
+        Service.Single.Path.ShouldBe(new Uri(browser.Endpoint).AbsolutePath, "no redirect is followed");
         (await ExistsAsync(work)).ShouldBe(expected != "subscription_gone");
     }
 
@@ -244,7 +247,7 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
             (_time.GetUtcNow().AddHours(-1).ToString("R"), (TimeSpan?)null), ("soon", null), ("-1", null), (null!, null),
         })
         {
-            _service.Answer = HttpReceiver.WithStatus(429, retryAfter: header);
+            Service.Answer = HttpReceiver.WithStatus(429, retryAfter: header);
             var result = await channel.SendAsync(work, Cancel);
             (result.IsSuccess, result.IsPermanent, result.Error).ShouldBe((false, false, "429"), header);
             if (expected is null)
@@ -253,15 +256,15 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
                 result.RetryAfter.ShouldNotBeNull(header).ShouldBe(expected.Value, TimeSpan.FromSeconds(1), header);
         }
 
-        _service.Requests.Count.ShouldBe(6, "the library waits and repeats by itself");
+        Service.Requests.Count.ShouldBe(6, "the library waits and repeats by itself");
     }
 
     [Fact]
     public async Task ServiceThatIsAway_IsAFailureThatPasses_AndTheErrorKeepsTheEndpointSecret()
     {
-        var (browser, work) = await SubscribeAsync(_service.Address + "/secret-capability");
+        var (browser, work) = await SubscribeAsync(Service.Address + "/secret-capability");
         var channel = Channel();
-        await _service.DisposeAsync();
+        await Service.DisposeAsync();
 
         var result = await channel.SendAsync(work, Cancel);
 
@@ -282,13 +285,13 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
     public async Task AddressThatIsNotPublic_IsRefused_WithoutConnecting(string endpoint)
     {
         // As it could stand in the database from a time when it was allowed, or because the name resolved to another address.
-        var (_, work) = await SubscribeAsync(string.Format(endpoint, _service.Port));
+        var (_, work) = await SubscribeAsync(string.Format(endpoint, Service.Port));
 
         var result = await Channel(options => options.AllowPrivateAddresses = false).SendAsync(work, Cancel);
 
         result.IsPermanent.ShouldBeTrue(result.Error);
         result.Error.ShouldNotBeNull().ShouldEndWith(" has no public address.");
-        _service.Requests.ShouldBeEmpty();
+        Service.Requests.ShouldBeEmpty();
     }
 
     [Fact]
@@ -296,7 +299,7 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
     {
         var (_, work) = await SubscribeAsync();
         long written = 0;
-        _service.Answer = async context =>
+        Service.Answer = async context =>
         {
             context.Response.StatusCode = 500;
             var chunk = Encoding.ASCII.GetBytes(new string('x', 65_536));
@@ -323,7 +326,7 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
         (await channel.SendAsync(work with { Target = Guid.Empty.ToString() }, Cancel)).Suppression.ShouldBe("subscription_gone");
         (await channel.SendAsync(work with { Target = "x" }, Cancel)).Suppression.ShouldBe("subscription_gone");
         (await channel.SendAsync(work with { UserId = "eve" }, Cancel)).Suppression.ShouldBe("subscription_gone");
-        _service.Requests.ShouldBeEmpty();
+        Service.Requests.ShouldBeEmpty();
     }
 
     [Fact]
@@ -345,7 +348,7 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
         var (_, toOld) = await SubscribeAsync();
         var (_, toBusy) = await SubscribeAsync();
         var paths = new Dictionary<string, int> { [await PathAsync(toOld)] = 410, [await PathAsync(toBusy)] = 429 };
-        _service.Answer = context => HttpReceiver.WithStatus(paths.GetValueOrDefault(context.Request.Path, 201), retryAfter: "600")(context);
+        Service.Answer = context => HttpReceiver.WithStatus(paths.GetValueOrDefault(context.Request.Path, 201), retryAfter: "600")(context);
         await QueueAsync(toPhone, toLaptop, toOld, toBusy);
 
         await Worker().RunOnceAsync(Cancel);
@@ -357,8 +360,8 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
         rows[toBusy.Target].Status.ShouldBe(DeliveryStatus.Failed);
         rows[toBusy.Target].NextAttemptAt.ShouldNotBeNull().ShouldBe(_time.GetUtcNow().AddMinutes(10));
         (await ExistsAsync(toOld)).ShouldBeFalse();
-        phone.Read(_service.Requests.Single(request => _service.Address + request.Path == phone.Endpoint).Body).Text("title").ShouldBe("Hello");
-        laptop.Read(_service.Requests.Single(request => _service.Address + request.Path == laptop.Endpoint).Body).Text("title").ShouldBe("Hello");
+        phone.Read(Service.Requests.Single(request => Service.Address + request.Path == phone.Endpoint).Body).Text("title").ShouldBe("Hello");
+        laptop.Read(Service.Requests.Single(request => Service.Address + request.Path == laptop.Endpoint).Body).Text("title").ShouldBe("Hello");
         (await Node.Get<DeadLetters>().ListAsync(new DeadLetterFilter(_app), 10, null, Cancel)).Required().Items.ShouldBeEmpty();
     }
 
@@ -366,11 +369,11 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
     public async Task ServiceThatHangs_IsCutOff()
     {
         var (_, work) = await SubscribeAsync();
-        _service.Answer = context => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
+        Service.Answer = context => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
         await QueueAsync(work);
 
         var running = Worker().RunOnceAsync(Cancel);
-        await Eventually("it is being sent", () => _service.Requests.Count == 1);
+        await Eventually("it is being sent", () => Service.Requests.Count == 1);
         _time.Advance(TimeSpan.FromSeconds(23));
         await running.Soon("it is cut off");
 
@@ -386,7 +389,7 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
             Node.Get<NotificationStore>(), new ChannelRegistry([Channel()]), new DestinationCircuits(_time, options), Node.Get<RealtimeMetrics>(), _time, options, NullLogger<DeliveryWorker>.Instance);
     }
 
-    private WebPushChannel Channel(Action<WebPushOptions>? configure = null)
+    private protected WebPushChannel Channel(Action<WebPushOptions>? configure = null)
     {
         var options = new WebPushOptions { PublicKey = s_publicKey, PrivateKey = PrivateKey, Subject = Subject, AllowPrivateAddresses = true };
         configure?.Invoke(options);
@@ -396,9 +399,9 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
     }
 
     /// <summary>The user's next device, and a delivery to it.</summary>
-    private async Task<(PushBrowser Browser, DeliveryWork Work)> SubscribeAsync(string? endpoint = null)
+    private protected async Task<(PushBrowser Browser, DeliveryWork Work)> SubscribeAsync(string? endpoint = null)
     {
-        var browser = new PushBrowser(endpoint ?? _service.NewUrl());
+        var browser = new PushBrowser(endpoint ?? Service.NewUrl());
         _disposables.Add(browser);
         var row = new PushSubscriptionRow
         {

@@ -78,6 +78,9 @@ internal sealed class OutboundHttp : DelegatingHandler
     {
         // Where the server offers it; otherwise 1.1.
         request.Version = HttpVersion.Version20;
+        // So that 1.1 has a Content-Length: not every server takes chunks.
+        if (request.Content is { } content)
+            await content.LoadIntoBufferAsync(cancellationToken);
         var response = await base.SendAsync(request, cancellationToken);
         using var whole = response.Content;
         var beginning = new byte[MostBytes];
