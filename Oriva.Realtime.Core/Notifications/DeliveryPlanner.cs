@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.Notifications.Channels;
 using Oriva.Realtime.Core.Storage;
 using Oriva.Realtime.Core.Storage.Rows;
 
@@ -57,7 +58,7 @@ internal sealed class DeliveryPlanner(RealtimeDatabase database, ChannelRegistry
             case var _ when !registry.Has(channel):
                 return [NewDelivery.Suppressed(channel, NotConfigured)];
             case ChannelNames.Push:
-                var devices = browsers.Select(browser => Queue(channel, plan, now) with { Target = browser.Id.ToString(), Content = ContentOf(browser.Endpoint) }).ToList();
+                var devices = browsers.Select(browser => Queue(channel, plan, now) with { Target = browser.Id.ToString(), Content = WebPushChannel.ContentOf(browser.Endpoint) }).ToList();
                 return devices.Count > 0 ? devices : [NewDelivery.Suppressed(channel, NoPushSubscription)];
             case ChannelNames.Email:
                 return [Queue(channel, plan, now) with { Content = plan.Notification.EmailContent }];
@@ -65,8 +66,6 @@ internal sealed class DeliveryPlanner(RealtimeDatabase database, ChannelRegistry
                 return [Queue(channel, plan, now)];
         }
     }
-
-    private static string ContentOf(string endpoint) => System.Text.Json.JsonSerializer.Serialize(new { host = new Uri(endpoint).Host });
 
     private static NewDelivery Queue(string channel, PlannedNotification plan, DateTimeOffset now) =>
         plan.UnlessAckedWithin is { } hold && channel is ChannelNames.Push or ChannelNames.Email

@@ -24,7 +24,7 @@ internal sealed class WebhookChannel(IOptions<WebhookOptions> options, TimeProvi
     public async Task<ChannelResult> SendAsync(DeliveryWork delivery, CancellationToken cancellationToken)
     {
         if (EndpointOf(delivery) is not { } endpoint)
-            return ChannelResult.Suppressed(ChannelRegistry.NotConfigured);
+            return ChannelResult.Suppressed(DeliveryPlanner.NotConfigured);
         // Who drops repeats by the id must not take the recall for one.
         var id = delivery.IsRecalled ? $"{delivery.Id}-recalled" : delivery.Id.ToString();
         var timestamp = time.GetUtcNow().ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
