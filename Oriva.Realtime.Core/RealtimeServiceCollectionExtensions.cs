@@ -121,6 +121,7 @@ public static class RealtimeServiceCollectionExtensions
             Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new Preferences(Get<RealtimeDatabase>(provider), Get<AccessPolicy>(provider), Get<AppRegistry>(provider), Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new PushSubscriptions(Get<RealtimeDatabase>(provider), Get<AccessPolicy>(provider), Get<IOptions<WebPushOptions>>(provider), Get<TimeProvider>(provider)));
+        services.AddSingleton(provider => new UnsubscribeLinks(Get<IOptions<SmtpOptions>>(provider)));
         services.AddSingleton(provider => new DeliveryRecords(Get<RealtimeDatabase>(provider)));
         services.AddSingleton(provider => new DeadLetters(Get<RealtimeDatabase>(provider), Get<DeliveryWorker>(provider), Get<EventLogWriter>(provider), Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new Pauses(Get<RealtimeDatabase>(provider), Get<DeliveryWorker>(provider), Get<EventLogWriter>(provider), Get<TimeProvider>(provider)));
@@ -129,6 +130,9 @@ public static class RealtimeServiceCollectionExtensions
     /// <summary>A channel of the service is there when its settings are; one that the host brings itself stands in its place.</summary>
     private static void AddChannels(this IServiceCollection services)
     {
+        services.AddSingleton<SmtpPool>();
+        services.AddSingleton<EmailComposer>();
+        services.AddSingleton<EmailChannel>();
         services.AddSingleton<WebPushChannel>();
         services.AddSingleton<WebhookChannel>();
         services.AddSingleton(provider => new ChannelRegistry(Get<IEnumerable<INotificationChannel>>(provider).Concat(ConfiguredChannels(provider)).DistinctBy(channel => channel.Name)));
@@ -136,6 +140,8 @@ public static class RealtimeServiceCollectionExtensions
 
     private static IEnumerable<INotificationChannel> ConfiguredChannels(IServiceProvider provider)
     {
+        if (Get<IOptions<SmtpOptions>>(provider).Value.Host is not null)
+            yield return Get<EmailChannel>(provider);
         if (Get<IOptions<WebPushOptions>>(provider).Value.IsConfigured)
             yield return Get<WebPushChannel>(provider);
         if (Get<IOptions<WebhookOptions>>(provider).Value.Apps.Count > 0)

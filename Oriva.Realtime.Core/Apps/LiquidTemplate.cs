@@ -1,7 +1,9 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Fluid;
+using Fluid.Values;
 
 namespace Oriva.Realtime.Core.Apps;
 
@@ -18,12 +20,14 @@ public sealed partial record LiquidTemplate
     private const int MaxSteps = 1_000;
     private const int MaxRecursion = 20;
     private const int MaxOutput = 4_000;
+    private const int MaxLongOutput = 64 * 1024;
     private const int MaxValue = 64 * 1024;
     private static readonly TimeSpan s_maxTime = TimeSpan.FromSeconds(1);
 
     private static readonly string[] s_growing = ["append", "prepend", "replace", "replace_first", "join", "newline_to_br", "escape", "url_encode"];
     private static readonly FluidParser s_parser = new();
     private static readonly TemplateOptions s_options = BuildOptions();
+    private static readonly TemplateOptions s_htmlOptions = BuildHtmlOptions();
 
     private readonly IFluidTemplate _template;
 
@@ -63,13 +67,30 @@ public sealed partial record LiquidTemplate
     /// <returns>One line where <paramref name="oneLine"/>; or the fault that explains why there is none.</returns>
     public async ValueTask<(string? Text, string? Fault)> RenderAsync(TemplateModel model, TimeProvider time, bool oneLine)
     {
-        var context = new TemplateContext(s_options);
+        var (text, fault) = await RenderAsync(model, time, s_options, MaxOutput);
+        return (oneLine ? text?.ReplaceLineEndings(" ") : text, fault);
+    }
+
+    /// <summary>For the text of an e-mail, which may be longer.</summary>
+    public ValueTask<(string? Text, string? Fault)> RenderLongAsync(TemplateModel model, TimeProvider time) => RenderAsync(model, time, s_options, MaxLongOutput);
+
+    /// <summary>For HTML: data cannot bring markup in, whatever tags and filters it goes through, if the template quotes its attributes.</summary>
+    public async ValueTask<(string? Text, string? Fault)> RenderHtmlAsync(TemplateModel model, TimeProvider time)
+    {
+        var (html, fault) = await RenderAsync(HtmlText.Mark(model), time, s_htmlOptions, MaxLongOutput);
+        html = html is null ? null : HtmlText.Encode(html);
+        return html?.Length > MaxLongOutput ? (null, $"The template makes more than {MaxLongOutput} characters.") : (html, fault);
+    }
+
+    private async ValueTask<(string? Text, string? Fault)> RenderAsync(TemplateModel model, TimeProvider time, TemplateOptions options, int maxOutput)
+    {
+        var context = new TemplateContext(options);
         context.SetValue("data", model.Data);
         context.SetValue("event", model.Event);
         context.SetValue("app", model.App);
         context.SetValue("events", model.Events);
         context.SetValue("count", model.Events.Count);
-        await using var output = new BoundedWriter(time);
+        await using var output = new BoundedWriter(time, maxOutput);
         try
         {
             await _template.RenderAsync(output, NullEncoder.Default, context);
@@ -80,8 +101,33 @@ public sealed partial record LiquidTemplate
             return (null, e.Message);
         }
 
-        var text = output.ToString().Trim();
-        return (oneLine ? text.ReplaceLineEndings(" ") : text, null);
+        return (ToStorable(output.ToString().Trim()), null);
+    }
+
+    /// <summary>Filters can make what no store keeps: half of a surrogate pair, or U+0000.</summary>
+    private static string ToStorable(string text) => Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text)).Replace("\0", "", StringComparison.Ordinal);
+
+    /// <summary>Filters see texts as they are, and what they make is data again.</summary>
+    private static TemplateOptions BuildHtmlOptions()
+    {
+        var options = BuildOptions();
+        foreach (var (name, filter) in options.Filters.ToList())
+        {
+            options.Filters.AddFilter(name, async (input, arguments, context) =>
+            {
+                var plain = new FilterArguments();
+                var names = arguments.Names.ToList();
+                foreach (var i in Enumerable.Range(0, arguments.Count))
+                    plain.Add(names.FirstOrDefault(argument => ReferenceEquals(arguments[argument], arguments.At(i))), HtmlText.Unmark(arguments.At(i)));
+                return HtmlText.Mark(await filter(HtmlText.Unmark(input), plain, context));
+            });
+        }
+
+        // Data is encoded anyway.
+        options.Filters.AddFilter("escape", (input, _, _) => input);
+        options.Filters.AddFilter("escape_once", (input, _, _) => input);
+        options.Filters.AddFilter("newline_to_br", (input, _, _) => new StringValue(HtmlText.Mark(input).ToStringValue().ReplaceLineEndings("<br>")));
+        return options;
     }
 
     /// <summary>Filters that can make more of a text than they were given, each held to a size.</summary>
@@ -117,7 +163,7 @@ public sealed partial record LiquidTemplate
         _ => null,
     };
 
-    private sealed class BoundedWriter(TimeProvider time) : StringWriter(CultureInfo.InvariantCulture)
+    private sealed class BoundedWriter(TimeProvider time, int maxOutput) : StringWriter(CultureInfo.InvariantCulture)
     {
         private readonly long _started = time.GetTimestamp();
 
@@ -159,8 +205,8 @@ public sealed partial record LiquidTemplate
 
         private void Check(int more)
         {
-            if (GetStringBuilder().Length + more > MaxOutput)
-                throw new InvalidOperationException($"The template makes more than {MaxOutput} characters.");
+            if (GetStringBuilder().Length + more > maxOutput)
+                throw new InvalidOperationException($"The template makes more than {maxOutput} characters.");
             if (time.GetElapsedTime(_started) > s_maxTime)
                 throw new InvalidOperationException($"The template takes longer than {s_maxTime.TotalMilliseconds} ms.");
         }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using MimeKit;
 
 namespace Oriva.Realtime.Core.Apps;
 
@@ -9,6 +10,8 @@ public static partial class Names
 {
     public const int MaxIdLength = 128;
 
+    private static readonly ParserOptions s_strictMailbox = new() { AllowAddressesWithoutDomain = false, AddressParserComplianceMode = RfcComplianceMode.Strict };
+
     public static bool IsApp(string? value) => value is not null && App().IsMatch(value);
 
     public static bool IsTopic(string? value) => value is not null && Topic().IsMatch(value);
@@ -16,7 +19,11 @@ public static partial class Names
     public static bool IsEventType(string? value) => value is { Length: <= MaxIdLength } && EventType().IsMatch(value);
 
     /// <summary>An e-mail address, alone or behind a name: <c>Live Mixers &lt;news@mixers.example&gt;</c>.</summary>
-    public static bool IsMailbox(string? value) => System.Net.Mail.MailAddress.TryCreate(value, out _);
+    public static bool IsMailbox(string? value) => ParseMailbox(value) is not null;
+
+    /// <returns>Null: it is not one address that mail can be sent to.</returns>
+    internal static MailboxAddress? ParseMailbox(string? value) =>
+        value is not null && !value.Any(char.IsControl) && MailboxAddress.TryParse(s_strictMailbox, value, out var mailbox) ? mailbox : null;
 
     /// <summary>User and event ids: 1 to 128 printable characters without space or '/'.</summary>
     public static bool IsId(string? value)

@@ -1,13 +1,19 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.Diagnostics;
 using Oriva.Realtime.Core.EventLog;
+using Oriva.Realtime.Core.Notifications.Channels;
 using Oriva.Realtime.Core.Storage;
 
 namespace Oriva.Realtime.Core.Notifications;
 
 /// <summary>Title, body and the rest, as one recipient gets them.</summary>
-internal sealed record ComposedText(string Title, string? Body, string? Link, string? Image, string? Actions, string? TemplateError, string? EmailContent = null);
+internal sealed record ComposedText(string Title, string? Body, string? Link, string? Image, string? Actions, string? TemplateError)
+{
+    /// <summary>JSON: what the rule's own e-mail templates make; null: it has none.</summary>
+    public string? EmailContent { get; init; }
+}
 
 /// <summary>Makes the text of a notification from its rule and event. It never fails: what a template cannot say is said plainly, and recorded.</summary>
 internal sealed class NotificationComposer(AppRegistry registry, RealtimeMetrics metrics, TimeProvider time)
@@ -36,17 +42,26 @@ internal sealed class NotificationComposer(AppRegistry registry, RealtimeMetrics
                 actions.Add(new { title = actionTitle, link = actionLink });
         }
 
+        var email = rule.Email is null ? null : new EmailContent(
+            Shorten(rule.Email.Subject is null ? null : await RenderAsync("email.subject", rule.Email.Subject, oneLine: true)),
+            rule.Email.Text is null ? null : Keep("email.text", await rule.Email.Text.RenderLongAsync(model, time)),
+            rule.Email.Html is null ? null : Keep("email.html", await rule.Email.Html.RenderHtmlAsync(model, time)));
+
         if (error is not null)
             metrics.TemplateFailed(app.Id);
         return new ComposedText(
-            Shorten(title is { Length: > 0 } ? title : plainTitle), body, link, image, actions.Count == 0 ? null : JsonSerializer.Serialize(actions, WireJson.Options), error);
-
-        async ValueTask<string?> RenderAsync(string what, LiquidTemplate template, bool oneLine)
+            Shorten(title is { Length: > 0 } ? title : plainTitle), body, link, image, actions.Count == 0 ? null : JsonSerializer.Serialize(actions, WireJson.Options), error)
         {
-            var (rendered, fault) = await template.RenderAsync(model, time, oneLine);
-            if (fault is not null)
-                error ??= $"{what}: {fault}";
-            return rendered;
+            EmailContent = email?.ToJson(),
+        };
+
+        async ValueTask<string?> RenderAsync(string what, LiquidTemplate template, bool oneLine) => Keep(what, await template.RenderAsync(model, time, oneLine));
+
+        string? Keep(string what, (string? Text, string? Fault) rendered)
+        {
+            if (rendered.Fault is not null)
+                error ??= $"{what}: {rendered.Fault}";
+            return rendered.Text;
         }
 
         // Data decides what stands in a link: nothing but a path of the app or a web address goes out.
@@ -80,5 +95,6 @@ internal sealed class NotificationComposer(AppRegistry registry, RealtimeMetrics
 
     private static string? TitleIn(App? app, string type) => app?.Manifest.Events.GetValueOrDefault(type)?.Title is { Length: > 0 } title ? title : null;
 
-    private static string Shorten(string title) => title.Length <= MaxTitle ? title : title[..(char.IsHighSurrogate(title[MaxTitle - 2]) ? MaxTitle - 2 : MaxTitle - 1)] + "…";
+    [return: NotNullIfNotNull(nameof(title))]
+    private static string? Shorten(string? title) => title is null || title.Length <= MaxTitle ? title : title[..(char.IsHighSurrogate(title[MaxTitle - 2]) ? MaxTitle - 2 : MaxTitle - 1)] + "…";
 }

@@ -5,12 +5,13 @@ using Microsoft.IdentityModel.Tokens;
 namespace Oriva.Realtime.Hub.Authentication;
 
 /// <summary>
-/// A key of a developer's machine, made by the first node that needs one. It is kept in a file, so that what it signs outlives a restart and is good on all
-/// nodes that are started there; only its owner may read it.
+/// The keys of a developer's machine, made by the first node that needs one. They are kept in files, so that tokens outlive a restart and are good on all nodes
+/// that are started there; only their owner may read them.
 /// </summary>
 internal static class DevelopmentKey
 {
     public const string FileName = "development-signing-key";
+    public const string UnsubscribeFileName = "development-unsubscribe-key";
 
     /// <summary>Of web push: 32 random bytes are a private key on P-256.</summary>
     public const string PushFileName = "development-push-key";

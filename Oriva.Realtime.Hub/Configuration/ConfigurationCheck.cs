@@ -26,6 +26,7 @@ internal static class ConfigurationCheck
         ("Apps", [typeof(AppsOptions)]),
         (WebPushOptions.Section, [typeof(WebPushOptions)]),
         (WebhookOptions.Section, [typeof(Dictionary<string, WebhookEndpoint>)]),
+        (SmtpOptions.Section, [typeof(SmtpOptions)]),
     ];
 
     private static readonly Dictionary<string, (int Least, int Most)> s_ranges = new(StringComparer.Ordinal)
@@ -34,6 +35,8 @@ internal static class ConfigurationCheck
         ["Limits:PublishesPerSecond"] = (0, int.MaxValue),
         ["Delivery:JitterPercent"] = (0, 100),
         ["Delivery:Concurrency"] = (1, 1_000),
+        ["Smtp:Port"] = (1, 65_535),
+        ["Smtp:Connections"] = (1, 100),
     };
 
     // Its key is ConnectionStrings:Postgres.
@@ -57,6 +60,7 @@ internal static class ConfigurationCheck
         CheckDelivery(configuration, faults);
         CheckWebPush(configuration.GetSection(WebPushOptions.Section), environment, faults);
         CheckWebhooks(configuration.GetSection(WebhookOptions.Section), faults);
+        CheckSmtp(configuration, environment, faults);
         if (configuration[Observability.Metrics.PortKey] is { } port && !(int.TryParse(port, out var number) && number is > 0 and <= 65_535))
             faults.Add($"{Observability.Metrics.PortKey} must be a port, 1 to 65535.");
         if (configuration["Apps:ManifestFolder"] is { Length: > 0 } folder && !Directory.Exists(Path.GetFullPath(folder, environment.ContentRootPath)))
@@ -130,6 +134,37 @@ internal static class ConfigurationCheck
                 faults.Add($"{app.Path}:PreviousSecret must be base64 of 24 to 64 bytes, also behind whsec_.");
         }
     }
+
+    private static void CheckSmtp(IConfiguration configuration, IHostEnvironment environment, List<string> faults)
+    {
+        var smtp = configuration.GetSection(SmtpOptions.Section);
+        var (from, url, key) = (smtp["From"], smtp["PublicUrl"], smtp["UnsubscribeKey"]);
+        if (!string.IsNullOrEmpty(from) && !Names.IsMailbox(from))
+            faults.Add("Smtp:From must be an address such as news@realtime.example, or Realtime <news@realtime.example>.");
+        if (!string.IsNullOrEmpty(url) && !IsPublicUrl(url, environment))
+            faults.Add($"Smtp:PublicUrl must be an absolute https address without query and fragment{(environment.IsDevelopment() ? " (http is good enough in Development)" : "")}.");
+        if (!string.IsNullOrEmpty(key) && Encoding.UTF8.GetByteCount(key) < SmtpOptions.LeastKeyBytes)
+            faults.Add($"Smtp:UnsubscribeKey must be at least {SmtpOptions.LeastKeyBytes} bytes long.");
+        if (!string.IsNullOrEmpty(smtp["Password"]) && string.IsNullOrEmpty(smtp["UserName"]))
+            faults.Add("Smtp:Password needs Smtp:UserName.");
+        if (string.IsNullOrEmpty(smtp["Host"]))
+            return;
+
+        if (string.IsNullOrEmpty(from))
+            faults.Add("Smtp:From must be set, because Smtp:Host is: it is whom e-mails of apps without a sender of their own are from.");
+        if (environment.IsDevelopment())
+            return;
+        if (string.IsNullOrEmpty(url))
+            faults.Add("Smtp:PublicUrl must be set, because Smtp:Host is: e-mails have links to unsubscribe. Outside Development there is no default.");
+        if (string.IsNullOrEmpty(key))
+            faults.Add("Smtp:UnsubscribeKey must be set, because Smtp:Host is; outside Development no key is made.");
+        if (!string.IsNullOrEmpty(smtp["UserName"]) && string.Equals(smtp["Security"], nameof(SmtpSecurity.None), StringComparison.OrdinalIgnoreCase))
+            faults.Add("Smtp:Security must not be None with Smtp:UserName: the password would cross the network in the clear.");
+    }
+
+    private static bool IsPublicUrl(string text, IHostEnvironment environment) =>
+        Uri.TryCreate(text, UriKind.Absolute, out var uri) && (uri.Scheme == Uri.UriSchemeHttps || (uri.Scheme == Uri.UriSchemeHttp && environment.IsDevelopment()))
+        && uri.Query.Length == 0 && uri.Fragment.Length == 0 && uri.UserInfo.Length == 0;
 
     private static void CheckAuth(IConfiguration configuration, IHostEnvironment environment, List<string> faults)
     {

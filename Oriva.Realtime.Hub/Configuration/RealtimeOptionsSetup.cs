@@ -31,6 +31,7 @@ internal static class RealtimeOptionsSetup
         services.AddOptions<StorageOptions>().Configure<IConfiguration, IHostEnvironment>(Bind);
         services.AddOptions<AppsOptions>().Configure<IConfiguration, IHostEnvironment>(Bind);
         // At the start, so that a key file that cannot be written shows then.
+        services.AddOptions<SmtpOptions>().Configure<IConfiguration, IHostEnvironment>(Bind).ValidateOnStart();
         services.AddOptions<AuthOptions>().Configure<IConfiguration, IHostEnvironment>(Bind).ValidateOnStart();
         return builder;
     }
@@ -103,8 +104,22 @@ internal static class RealtimeOptionsSetup
         }
     }
 
-    private static string ReadOrMakeKey(string fileName, IConfiguration configuration, IHostEnvironment environment) =>
-        DevelopmentKey.ReadOrMake(Path.Combine(Path.GetDirectoryName(ReadStorage(configuration, environment).SqlitePath)!, fileName));
+    private static void Bind(SmtpOptions options, IConfiguration configuration, IHostEnvironment environment)
+    {
+        configuration.GetSection(SmtpOptions.Section).Bind(options);
+        options.Host = OrNull(options.Host);
+        options.UserName = OrNull(options.UserName);
+        options.Password = OrNull(options.Password);
+        options.From = OrNull(options.From);
+        options.PublicUrl = OrNull(options.PublicUrl);
+        options.UnsubscribeKey = OrNull(options.UnsubscribeKey);
+        if (environment.IsDevelopment() && options is { Host: not null, PublicUrl: not null, UnsubscribeKey: null })
+            options.UnsubscribeKey = ReadOrMakeKey(DevelopmentKey.UnsubscribeFileName, configuration, environment);
+    }
+
+    /// <summary>Beside the SQLite file.</summary>
+    private static string ReadOrMakeKey(string name, IConfiguration configuration, IHostEnvironment environment) =>
+        DevelopmentKey.ReadOrMake(Path.Combine(Path.GetDirectoryName(ReadStorage(configuration, environment).SqlitePath)!, name));
 
     private static string? OrNull(string? text) => string.IsNullOrEmpty(text) ? null : text;
 }

@@ -47,6 +47,7 @@ internal static class ApiBuilderExtensions
         api.MapGroup("").WithTags("Users").MapUsers();
         api.MapGroup("").WithTags("Notifications").MapNotificationGroup();
         api.MapGroup("").WithTags("Admin").RequireAuthorization(Policies.Admin).MapAdmin();
+        app.MapUnsubscribing();
         if (app.Environment.IsDevelopment())
             app.MapDevelopmentTokens();
         app.MapOpenApi().AllowAnonymous();
