@@ -73,6 +73,17 @@ public sealed class ConfigurationCheckTests
     [InlineData("EventLog:ResolveTimeout", "-00:00:05", "EventLog:ResolveTimeout must be a time")]
     [InlineData("EventLog:OutboxLease", "5:", "EventLog:OutboxLease must be a time")]
     [InlineData("EventLog:OutboxLease", "2.00:00:00", "EventLog:OutboxLease must be a time")]
+    [InlineData("Smtp:Port", "0", "Smtp:Port must be a whole number from 1 to 65535, not '0'.")]
+    [InlineData("Smtp:Security", "Ssl", "Smtp:Security must be Auto or None or StartTls or Tls, not 'Ssl'.")]
+    [InlineData("Smtp:Connections", "101", "Smtp:Connections must be a whole number from 1 to 100, not '101'.")]
+    [InlineData("Smtp:Timeout", "20", "Smtp:Timeout must be a time")]
+    [InlineData("Smtp:Server", "mail", "Smtp:Server is not a setting; Smtp has Connections, From, Host, IdleTimeout, Password, Port, PublicUrl, Security, Timeout, UnsubscribeKey, UserName.")]
+    [InlineData("Smtp:From", "Realtime", "Smtp:From must be an address")]
+    [InlineData("Smtp:From", "news@realtime.example, eve@realtime.example", "Smtp:From must be an address")]
+    [InlineData("Smtp:PublicUrl", "http://realtime.example", "Smtp:PublicUrl must be an absolute https address without query and fragment.")]
+    [InlineData("Smtp:PublicUrl", "https://realtime.example/?a=1", "Smtp:PublicUrl must be an absolute https address")]
+    [InlineData("Smtp:UnsubscribeKey", "0123456789012345678901234567890", "Smtp:UnsubscribeKey must be at least 32 bytes long.")]
+    [InlineData("Smtp:Password", "hush", "Smtp:Password needs Smtp:UserName.")]
     [InlineData("Apps:ManifestFolder", "no-such-folder", "Apps:ManifestFolder: there is no folder")]
     [InlineData("Cors:Origins", "https://a.example,*", "Cors:Origins must be origins such as https://app.example.com, without a path; '*' is none.")]
     [InlineData("Cors:Origins:0", "https://a.example/", "'https://a.example/' is none")]
@@ -148,6 +159,19 @@ public sealed class ConfigurationCheckTests
     [Fact]
     public void Claims_CannotStandInOneAnother() =>
         Find("Production", [.. s_good, ("Auth:Claims:Sub", "user"), ("Auth:Claims:Apps", "user.apps")]).ShouldHaveSingleItem().ShouldContain("exclude each other");
+
+    [Fact]
+    public void MailServer_NeedsSenderAddressAndKey_OutsideDevelopment()
+    {
+        Find("Development", ("Smtp:Host", "localhost"), ("Smtp:From", "news@realtime.example")).ShouldBeEmpty();
+        Find("Development", ("Smtp:Host", "localhost")).ShouldHaveSingleItem().ShouldStartWith("Smtp:From must be set");
+
+        Find("Production", [.. s_good, ("Smtp:Host", "mail.example")]).Select(fault => fault.Split(' ')[0]).ShouldBe(["Smtp:From", "Smtp:PublicUrl", "Smtp:UnsubscribeKey"]);
+        (string, string?)[] complete = [.. s_good, ("Smtp:Host", "mail.example"), ("Smtp:From", "Realtime <news@realtime.example>"), ("Smtp:PublicUrl", "https://realtime.example/base"), ("Smtp:UnsubscribeKey", Secret)];
+        Find("Production", complete).ShouldBeEmpty();
+        Find("Production", [.. complete, ("Smtp:Security", "None")]).ShouldBeEmpty();
+        Find("Production", [.. complete, ("Smtp:Security", "none"), ("Smtp:UserName", "oriva"), ("Smtp:Password", "hush")]).ShouldHaveSingleItem().ShouldStartWith("Smtp:Security must not be None");
+    }
 
     [Fact]
     public void Faults_ComeAllAtOnce_WithoutSecrets()

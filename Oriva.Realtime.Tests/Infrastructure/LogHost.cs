@@ -8,6 +8,7 @@ using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Feed;
 using Oriva.Realtime.Core.Notifications;
+using Oriva.Realtime.Core.Notifications.Channels;
 using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Core.Storage;
@@ -36,6 +37,9 @@ internal sealed record LogHostSettings
     public Action<DeliveryOptions>? Delivery { get; init; }
 
     public IReadOnlyList<INotificationChannel> Channels { get; init; } = [];
+
+    /// <summary>The channel for e-mail is the service's own, with these.</summary>
+    public Action<SmtpOptions>? Smtp { get; init; }
 }
 
 /// <summary>A node without the ways to reach it: all of <c>AddRealtimeCore</c>, running over a test's store. Several on one PostgreSQL are several nodes.</summary>
@@ -129,6 +133,8 @@ internal sealed class LogHost : IAsyncDisposable
         builder.Services.Configure<DeliveryOptions>(delivery => settings.Delivery?.Invoke(delivery));
         foreach (var channel in settings.Channels)
             builder.Services.AddSingleton(channel);
+        if (settings.Smtp is not null)
+            builder.Services.Configure(settings.Smtp).AddEmailChannel();
         builder.Services.Configure<AppsOptions>(apps => apps.ManifestFolder = settings.ManifestFolder);
         builder.Services.AddRealtimeCore();
 
