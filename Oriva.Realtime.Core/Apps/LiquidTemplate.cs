@@ -61,8 +61,10 @@ public sealed partial record LiquidTemplate
         {
             ["id"] = e.Id, ["source"] = e.Source, ["type"] = e.Type, ["actor"] = e.Actor, ["userId"] = e.UserId, ["topic"] = e.Topic, ["time"] = e.Time.UtcDateTime,
         },
-        new Dictionary<string, object?>(StringComparer.Ordinal) { ["id"] = app.Id, ["name"] = app.Name },
-        digested is null ? [ToModel(e.DataElement)] : [.. digested.Select(data => ToModel(JsonElement.Parse(data)))]);
+        new Dictionary<string, object?>(StringComparer.Ordinal) { ["id"] = app.Id, ["name"] = app.Name })
+    {
+        Events = digested is null ? [ToModel(e.DataElement)] : [.. digested.Select(data => ToModel(JsonElement.Parse(data)))],
+    };
 
     /// <returns>One line where <paramref name="oneLine"/>; or the fault that explains why there is none.</returns>
     public async ValueTask<(string? Text, string? Fault)> RenderAsync(TemplateModel model, TimeProvider time, bool oneLine)
@@ -214,5 +216,8 @@ public sealed partial record LiquidTemplate
 }
 
 /// <summary>What a template sees.</summary>
-/// <param name="Events">The data of each event of a digest, oldest first; otherwise of the one event.</param>
-public sealed record TemplateModel(object? Data, IReadOnlyDictionary<string, object?> Event, IReadOnlyDictionary<string, object?> App, IReadOnlyList<object?> Events);
+public sealed record TemplateModel(object? Data, IReadOnlyDictionary<string, object?> Event, IReadOnlyDictionary<string, object?> App)
+{
+    /// <summary>The data of each event of a digest, oldest first; otherwise of the one event.</summary>
+    public IReadOnlyList<object?> Events { get; init; } = [];
+}
