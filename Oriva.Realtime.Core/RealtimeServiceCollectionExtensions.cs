@@ -42,7 +42,7 @@ public static class RealtimeServiceCollectionExtensions
             Get<IOptions<StorageOptions>>(provider), Get<RealtimeDatabase>(provider), Get<EventStore>(provider), Get<TimeProvider>(provider), Logger<StoreMigrator>(provider)));
         services.AddSingleton(provider => new NodeStartup(
             Get<IOptions<StorageOptions>>(provider), Get<StoreMigrator>(provider), Get<EventStore>(provider), Get<StoreEpoch>(provider),
-            Get<ManifestFiles>(provider), Get<AppRegistry>(provider), Get<NotificationInterest>(provider), Get<TimeProvider>(provider), Logger<NodeStartup>(provider)));
+            Get<ManifestStore>(provider), Get<ManifestFiles>(provider), Get<AppRegistry>(provider), Get<NotificationInterest>(provider), Get<TimeProvider>(provider), Logger<NodeStartup>(provider)));
         services.AddHostedService(Get<NodeStartup>);
     }
 

@@ -49,14 +49,20 @@ public sealed class ManifestStore
         var version = (row?.Version ?? 0) + 1;
         if (how.DryRun)
             return new App(app, manifest.Name, version, text, manifest);
+        var now = StoreTime.Truncate(_time.GetUtcNow());
         if (row is null)
         {
-            context.Apps.Add(new AppRow { Id = app, Name = manifest.Name, Manifest = text, Version = version, UpdatedAt = _time.GetUtcNow() });
+            context.Apps.Add(new AppRow { Id = app, Name = manifest.Name, Manifest = text, Version = version, UpdatedAt = now });
         }
         else
         {
-            (row.Name, row.Manifest, row.Version, row.UpdatedAt) = (manifest.Name, text, version, _time.GetUtcNow());
+            // Put by a program that kept no versions yet.
+            if (!await context.ManifestVersions.AnyAsync(kept => kept.App == app && kept.Version == row.Version, cancellationToken))
+                context.ManifestVersions.Add(VersionOf(row));
+            (row.Name, row.Manifest, row.Version, row.UpdatedAt) = (manifest.Name, text, version, now);
         }
+
+        context.ManifestVersions.Add(new ManifestVersionRow { App = app, Version = version, Manifest = text, ValidFrom = now });
 
         try
         {
@@ -70,6 +76,29 @@ public sealed class ManifestStore
         await _registry.RefreshAsync(cancellationToken);
         return _registry.Find(app)!;
     }
+
+    /// <summary>Keeps the versions that stand and were put by a program that kept none, so that no manifest is missing when it is replaced.</summary>
+    internal async Task KeepVersionsAsync(CancellationToken cancellationToken)
+    {
+        await using var context = _database.ForService();
+        var missing = await context.Apps.AsNoTracking()
+            .Where(app => !context.ManifestVersions.Any(kept => kept.App == app.Id && kept.Version == app.Version)).ToListAsync(cancellationToken);
+        foreach (var row in missing)
+        {
+            context.ManifestVersions.Add(VersionOf(row));
+            try
+            {
+                await context.SaveChangesAsync(cancellationToken);
+            }
+            catch (DbUpdateException e) when (!StoreOutage.Is(e))
+            {
+                // Kept by another node meanwhile.
+                context.ChangeTracker.Clear();
+            }
+        }
+    }
+
+    private static ManifestVersionRow VersionOf(AppRow row) => new() { App = row.Id, Version = row.Version, Manifest = row.Manifest, ValidFrom = row.UpdatedAt };
 
     /// <summary>
     /// A schema is in use when the log holds events of its type. What breaks it is found by trying, not by comparing schemas: the newest events must still

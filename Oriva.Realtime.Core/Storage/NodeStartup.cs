@@ -18,6 +18,7 @@ public sealed partial class NodeStartup : IHostedService, IDisposable
     private readonly StoreMigrator _migrator;
     private readonly EventStore _store;
     private readonly StoreEpoch _epoch;
+    private readonly ManifestStore _manifests;
     private readonly ManifestFiles _files;
     private readonly AppRegistry _registry;
     private readonly NotificationInterest _interest;
@@ -28,13 +29,14 @@ public sealed partial class NodeStartup : IHostedService, IDisposable
     private Task _retrying = Task.CompletedTask;
 
     internal NodeStartup(
-        IOptions<StorageOptions> options, StoreMigrator migrator, EventStore store, StoreEpoch epoch, ManifestFiles files, AppRegistry registry, NotificationInterest interest,
+        IOptions<StorageOptions> options, StoreMigrator migrator, EventStore store, StoreEpoch epoch, ManifestStore manifests, ManifestFiles files, AppRegistry registry, NotificationInterest interest,
         TimeProvider time, ILogger<NodeStartup> logger)
     {
         _options = options.Value;
         _migrator = migrator;
         _store = store;
         _epoch = epoch;
+        _manifests = manifests;
         _files = files;
         _registry = registry;
         _interest = interest;
@@ -78,6 +80,7 @@ public sealed partial class NodeStartup : IHostedService, IDisposable
             throw new StoreException(StoreFailure.Unavailable, $"migrations are pending ({string.Join(", ", pending)}); run the hub once with --migrate");
         await _store.CheckAsync(cancellationToken);
         _epoch.Value = await _store.ReadEpochAsync(cancellationToken);
+        await _manifests.KeepVersionsAsync(cancellationToken);
         await _files.LoadAsync(cancellationToken);
         await _registry.RefreshAsync(cancellationToken);
         await _interest.RefreshAsync(cancellationToken);
