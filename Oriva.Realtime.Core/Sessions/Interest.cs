@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Publishing;
@@ -10,6 +11,10 @@ internal sealed class Interest(IReadOnlyList<Pattern> types, string? topic, IRea
     public const int MostPerSubscription = 50;
     private const int MostTypes = 50;
     private const int MostFilters = 20;
+
+    /// <summary>They are saved with each stream of a subscription, every few seconds.</summary>
+    private const int MaxEvidenceLength = 16 * 1024;
+    private const string NotKept = "[]";
 
     public string? Topic { get; } = topic;
 
@@ -35,6 +40,26 @@ internal sealed class Interest(IReadOnlyList<Pattern> types, string? topic, IRea
         for (var i = 0; i < Math.Min(requests.Count, MostPerSubscription); i++)
             interests.Add(Read(requests[i], $"/interests/{i}", faults));
         return interests;
+    }
+
+    /// <summary>What a subscription takes, as its evidence keeps it; null: everything. Too long ones are not kept, and then it is not known what it took.</summary>
+    public static string? ToEvidence(IReadOnlyList<InterestRequest>? requests)
+    {
+        if (requests is not { Count: > 0 })
+            return null;
+        var text = JsonSerializer.Serialize(requests, WireJson.Options);
+        return text.Length <= MaxEvidenceLength ? text : NotKept;
+    }
+
+    /// <summary>Whether the subscription whose evidence this is takes the event; null: its interests were not kept.</summary>
+    public static bool? Takes(string? evidence, StoredEvent e)
+    {
+        if (evidence is null)
+            return true;
+        if (evidence == NotKept)
+            return null;
+        var interests = Read(JsonSerializer.Deserialize<List<InterestRequest>>(evidence, WireJson.Options), new FaultList());
+        return interests.Exists(interest => interest.Matches(e));
     }
 
     private static Interest Read(InterestRequest? request, string pointer, FaultList faults)

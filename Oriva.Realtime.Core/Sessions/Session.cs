@@ -388,7 +388,11 @@ public sealed class Session : IDisposable
                     break;
                 await _output.PushAsync(
                     new EventBatch(subscription.App, subscription.Number, stream.Stream.Name.Text, stream.PushedThrough, stream.Position, []), cancellationToken);
+                if (stream.PushedThrough == stream.Position)
+                    continue;
                 stream.Told();
+                // What lies before was passed over: without this it would look as if nobody had been there.
+                _sessions.Evidence.Moved(subscription, stream);
             }
         }
     }

@@ -6,8 +6,10 @@ using Oriva.Realtime.Core.Storage;
 namespace Oriva.Realtime.Core.Sessions;
 
 /// <summary>One app's streams on one session, each with its position.</summary>
+/// <param name="interestsText">As <see cref="Interest.ToEvidence"/> has them: made once, saved with each interval.</param>
 internal sealed class Subscription(
-    string sessionId, string userId, string app, int number, ReadScope scope, IReadOnlyList<Interest> interests, StreamFeed feed) : IDisposable
+    string sessionId, string userId, string app, int number, ReadScope scope, IReadOnlyList<Interest> interests, StreamFeed feed,
+    DateTimeOffset openedAt = default, string? interestsText = null) : IDisposable
 {
     public string App { get; } = app;
 
@@ -29,7 +31,8 @@ internal sealed class Subscription(
 
     /// <summary>What the client was pushed and has acknowledged of a stream so far.</summary>
     public EvidenceInterval Evidence(StreamPosition stream) => new(
-        sessionId, userId, App, stream.Stream.Name.Text, stream.StartedAt, stream.PushedThrough, stream.Acked, _takesNotifications && stream.Stream.Name.UserId is not null, stream.IsResumed);
+        sessionId, userId, App, stream.Stream.Name.Text, stream.StartedAt, stream.PushedThrough, stream.Acked, _takesNotifications && stream.Stream.Name.UserId is not null, stream.IsResumed,
+        openedAt, interestsText);
 
     // With a filter on data it is not known which of them were sent: evidence may say too little.
     private readonly bool _takesNotifications = interests.Count == 0 || interests.Any(interest => interest.TakesAllOf(BuiltInTypes.NotificationCreated));

@@ -7,7 +7,7 @@ using Oriva.Realtime.Core.Storage;
 namespace Oriva.Realtime.Core.Sessions;
 
 /// <summary>Judges a <see cref="SubscribeRequest"/> and finds where each of its streams starts.</summary>
-internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store, StoreEpoch epoch, StreamFeed feed)
+internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store, StoreEpoch epoch, StreamFeed feed, TimeProvider time)
 {
     public const int MostTopics = 100;
 
@@ -32,7 +32,8 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
         if (!faults.IsEmpty)
             return faults.ToFault();
 
-        var subscription = new Subscription(sessionId, caller.Sub, request.App, number, access.ScopeOfUser(caller, request.App), interests, feed);
+        var subscription = new Subscription(
+            sessionId, caller.Sub, request.App, number, access.ScopeOfUser(caller, request.App), interests, feed, time.GetUtcNow(), Interest.ToEvidence(request.Interests));
         try
         {
             StreamName[] names = [StreamName.OfApp(request.App), StreamName.OfUser(request.App, caller.Sub), .. topics.Select(topic => StreamName.OfTopic(request.App, topic))];

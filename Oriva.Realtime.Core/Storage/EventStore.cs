@@ -148,8 +148,11 @@ internal sealed class StreamGrowth(StreamName stream)
 /// <summary>One session's way through one stream: pushed after <paramref name="From"/> and up to <paramref name="Pushed"/>, acknowledged up to <paramref name="Acked"/>.</summary>
 /// <param name="Notifies">Notifications to this user are part of what was pushed.</param>
 /// <param name="Resumed">The client came with a cursor, and so says that it has handled what lies before <paramref name="From"/>.</param>
+/// <param name="OpenedAt">When the subscription was made, which is before its first save; the default: with the save.</param>
+/// <param name="Interests">JSON, which events of the stream it takes; null: all.</param>
 internal readonly record struct EvidenceInterval(
-    string SessionId, string UserId, string App, string Stream, long From, long Pushed, long Acked, bool Notifies = false, bool Resumed = false);
+    string SessionId, string UserId, string App, string Stream, long From, long Pushed, long Acked, bool Notifies = false, bool Resumed = false,
+    DateTimeOffset OpenedAt = default, string? Interests = null);
 
 internal enum StoreFailure
 {

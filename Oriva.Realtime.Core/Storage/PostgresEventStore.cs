@@ -253,6 +253,8 @@ internal sealed class PostgresEventStore(NpgsqlDataSource dataSource) : EventSto
         save.Parameters.Add(Array(NpgsqlDbType.Bigint, intervals.Select(interval => interval.Pushed)));
         save.Parameters.Add(Array(NpgsqlDbType.Bigint, intervals.Select(interval => interval.Acked)));
         save.Parameters.Add(new() { Value = now.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
+        save.Parameters.Add(Array(NpgsqlDbType.TimestampTz, intervals.Select(interval => interval.OpenedAt == default ? null : (DateTime?)interval.OpenedAt.UtcDateTime)));
+        save.Parameters.Add(TextArray(intervals.Select(interval => interval.Interests)));
         batch.BatchCommands.Add(save);
         if (intervals.Where(interval => interval.Notifies).ToList() is { Count: > 0 } notifying)
         {

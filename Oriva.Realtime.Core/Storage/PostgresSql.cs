@@ -108,8 +108,10 @@ internal static class PostgresSql
 
     public const string SaveEvidence = """
         INSERT INTO realtime.connection_evidence AS e
-            (connection_id, user_id, app, stream, from_position, pushed_position, acked_position, opened_at, updated_at)
-        SELECT *, $8, $8 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])
+            (connection_id, user_id, app, stream, from_position, pushed_position, acked_position, opened_at, interests, updated_at)
+        SELECT i.connection, i.user_id, i.app, i.stream, i.from_position, i.pushed, i.acked, coalesce(i.opened_at, $8), i.interests::json, $8
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $9::timestamptz[], $10::text[])
+            AS i(connection, user_id, app, stream, from_position, pushed, acked, opened_at, interests)
         ON CONFLICT (connection_id, stream, from_position) DO UPDATE
             SET pushed_position = greatest(e.pushed_position, excluded.pushed_position),
                 acked_position = greatest(e.acked_position, excluded.acked_position), updated_at = excluded.updated_at

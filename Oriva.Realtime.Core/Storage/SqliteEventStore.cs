@@ -164,10 +164,11 @@ internal sealed class SqliteEventStore(string connectionString) : EventStore
     public override Task SaveEvidenceAsync(IReadOnlyCollection<EvidenceInterval> intervals, DateTimeOffset now, CancellationToken cancellationToken) => Guarded(connection =>
     {
         using var transaction = connection.BeginTransaction(IsolationLevel.Serializable, deferred: false);
-        using var command = Command(connection, SqliteSql.SaveEvidence, "$connection", "$user", "$app", "$stream", "$from", "$pushed", "$acked", "$now");
+        using var command = Command(connection, SqliteSql.SaveEvidence, "$connection", "$user", "$app", "$stream", "$from", "$pushed", "$acked", "$opened", "$interests", "$now");
         foreach (var interval in intervals)
         {
-            Bind(command, interval.SessionId, interval.UserId, interval.App, interval.Stream, interval.From, interval.Pushed, interval.Acked, StoreTime.ToMicroseconds(now));
+            Bind(command, interval.SessionId, interval.UserId, interval.App, interval.Stream, interval.From, interval.Pushed, interval.Acked,
+                StoreTime.ToMicroseconds(interval.OpenedAt == default ? now : interval.OpenedAt), interval.Interests, StoreTime.ToMicroseconds(now));
             command.ExecuteNonQuery();
         }
 

@@ -67,8 +67,8 @@ internal static class SqliteSql
 
     public const string SaveEvidence = """
         INSERT INTO connection_evidence
-            (connection_id, user_id, app, stream, from_position, pushed_position, acked_position, opened_at, updated_at)
-        VALUES ($connection, $user, $app, $stream, $from, $pushed, $acked, $now, $now)
+            (connection_id, user_id, app, stream, from_position, pushed_position, acked_position, opened_at, interests, updated_at)
+        VALUES ($connection, $user, $app, $stream, $from, $pushed, $acked, $opened, $interests, $now)
         ON CONFLICT (connection_id, stream, from_position) DO UPDATE
             SET pushed_position = max(pushed_position, excluded.pushed_position),
                 acked_position = max(acked_position, excluded.acked_position), updated_at = excluded.updated_at
