@@ -10,6 +10,7 @@ using Oriva.Realtime.Core.Notifications.Channels;
 using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Core.Storage;
+using Oriva.Realtime.Core.Tracing;
 
 namespace Oriva.Realtime.Core;
 
@@ -29,6 +30,7 @@ public static class RealtimeServiceCollectionExtensions
         services.AddPublishing();
         services.AddSessions();
         services.AddNotifications();
+        services.AddTracing();
         return services;
     }
 
@@ -146,6 +148,12 @@ public static class RealtimeServiceCollectionExtensions
             yield return Get<WebPushChannel>(provider);
         if (Get<IOptions<WebhookOptions>>(provider).Value.Apps.Count > 0)
             yield return Get<WebhookChannel>(provider);
+    }
+
+    private static void AddTracing(this IServiceCollection services)
+    {
+        services.AddSingleton(provider => new EventTracer(Get<RealtimeDatabase>(provider), Get<TimeProvider>(provider)));
+        services.AddSingleton(provider => new UserTimeline(Get<RealtimeDatabase>(provider), Get<TimeProvider>(provider)));
     }
 
     private static T Get<T>(IServiceProvider provider)

@@ -20,7 +20,7 @@ internal sealed partial class Retention(
     private const int DaysAhead = 7;
 
     /// <summary>For how long it can be told what a connection was pushed and acknowledged.</summary>
-    private static readonly TimeSpan s_evidenceAge = TimeSpan.FromDays(7);
+    public static readonly TimeSpan EvidenceAge = TimeSpan.FromDays(7);
 
     public async Task RunOnceAsync(CancellationToken cancellationToken)
     {
@@ -33,7 +33,7 @@ internal sealed partial class Retention(
             LogDropped(cutoff);
         while (await store.DropReceiptsBeforeAsync(cutoff, cancellationToken))
             cancellationToken.ThrowIfCancellationRequested();
-        while (await store.DropEvidenceBeforeAsync(now - s_evidenceAge, cancellationToken))
+        while (await store.DropEvidenceBeforeAsync(now - EvidenceAge, cancellationToken))
             cancellationToken.ThrowIfCancellationRequested();
     }
 

@@ -61,6 +61,7 @@ internal static class ApiBuilderExtensions
     {
         admin.MapApiKeys();
         admin.MapDeliveries();
+        admin.MapTraces();
     }
 
     private static void MapNotificationGroup(this RouteGroupBuilder notifications)

@@ -110,7 +110,7 @@ internal static class EventEndpoints
         return page.ToResult(found => TypedResults.Json(found, WireJson.Options));
     }
 
-    private static bool TryReadTime(string? text, out DateTimeOffset? time)
+    internal static bool TryReadTime(string? text, out DateTimeOffset? time)
     {
         time = null;
         if (text is null)

@@ -22,6 +22,7 @@ public sealed class FeatureDependencyTests
         ["Feed"] = ["EventLog", "Storage", "Diagnostics"],
         ["Sessions"] = ["Apps", "EventLog", "Storage", "Diagnostics", "Feed", "Publishing"],
         ["Notifications"] = ["Apps", "EventLog", "Storage", "Diagnostics", "Publishing", "Sessions"],
+        ["Tracing"] = ["Apps", "EventLog", "Storage", "Publishing", "Sessions", "Notifications"],
         ["Storage"] = ["Apps", "EventLog", "Diagnostics"],
         ["Diagnostics"] = ["Apps", "EventLog", "Storage"],
     };
