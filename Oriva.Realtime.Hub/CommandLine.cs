@@ -3,7 +3,7 @@ using Oriva.Realtime.Hub.Authentication;
 
 namespace Oriva.Realtime.Hub;
 
-/// <summary>What the program does instead of serving: <c>--migrate</c>, <c>--new-epoch</c>, <c>--create-token</c>.</summary>
+/// <summary>What the program does instead of serving: <c>--migrate</c>, <c>--new-epoch</c>, <c>--explain</c>, <c>--create-token</c>.</summary>
 internal static class CommandLine
 {
     /// <summary>Needs the signing key only, so that it works before there is a database.</summary>
@@ -13,6 +13,8 @@ internal static class CommandLine
     /// <returns>The exit code, or null when the program is to serve.</returns>
     public static async Task<int?> TryMaintainAsync(WebApplication app, string[] args)
     {
+        if (ExplainCommand.IsWanted(args))
+            return await ExplainCommand.RunAsync(app.Services, args, Console.Out, Console.Error);
         var migrate = args.Contains("--migrate");
         var newEpoch = args.Contains("--new-epoch");
         if (!migrate && !newEpoch)
