@@ -118,6 +118,8 @@ public static class RealtimeServiceCollectionExtensions
         services.AddSingleton<DigestComposer>();
         services.AddSingleton<ScheduleWorker>();
         services.AddHostedService(Get<ScheduleWorker>);
+        services.AddSingleton<NotificationRetention>();
+        services.AddHostedService(Get<NotificationRetention>);
         services.AddSingleton(provider => new Recalls(
             Get<RealtimeDatabase>(provider), Get<NotificationStore>(provider), Get<NotificationEvents>(provider), Get<DeliveryWorker>(provider), Get<AccessPolicy>(provider),
             Get<TimeProvider>(provider)));

@@ -51,6 +51,6 @@ public sealed class DeliveryRecords
     private static Delivery ToUsersDelivery(NotificationDeliveryRow row, IReadOnlyList<DeliveryHistory> history) =>
         ToDelivery(row, [.. history.Select(attempt => attempt with { Error = null })]) with { LastError = null };
 
-    private static Delivery ToDelivery(NotificationDeliveryRow row, IReadOnlyList<DeliveryHistory> history) => new(
+    internal static Delivery ToDelivery(NotificationDeliveryRow row, IReadOnlyList<DeliveryHistory> history) => new(
         row.Id, row.Channel, row.Target.Length == 0 ? null : row.Target, row.Status, row.Reason, row.Attempts, row.NextAttemptAt, row.LastError, row.SentAt, row.DeliveredAt, history);
 }

@@ -92,8 +92,12 @@ internal sealed partial class DeliveryWorker(
     }
 
     /// <summary>Step 1. No more than can be sent at once, since what waits here would only use up its lease; and of one app not all of it.</summary>
-    private Task<List<DeliveryWork>> ClaimAsync(int room) =>
-        store.ClaimDeliveriesAsync(channels.Names, room, Math.Max(1, room / 2), options.Value.Lease, time.GetUtcNow());
+    private async Task<List<DeliveryWork>> ClaimAsync(int room)
+    {
+        // A heap of mail that waits for its server is left alone, and not taken up and laid down again one by one.
+        var names = channels.Names.Where(name => channels.Get(name) is not { SoleDestination: { } sole } channel || !circuits.IsHeld(channel, sole)).ToList();
+        return names.Count == 0 ? [] : await store.ClaimDeliveriesAsync(names, room, Math.Max(1, room / 2), options.Value.Lease, time.GetUtcNow());
+    }
 
     /// <summary>Whatever happens to one delivery is its own affair: the others go on, and it is due again when its lease has lapsed.</summary>
     private async Task DeliverAsync(DeliveryWork work, CancellationToken stopping)

@@ -15,6 +15,10 @@ internal sealed class DestinationCircuits(TimeProvider time, IOptions<DeliveryOp
 
     private readonly ConcurrentDictionary<(string Channel, string Destination), Circuit> _circuits = new();
 
+    /// <summary>Whether nothing would be sent there now: the circuit is open, or somebody is asking whether the destination is back.</summary>
+    public bool IsHeld(INotificationChannel channel, string destination) =>
+        _circuits.TryGetValue((channel.Name, destination), out var circuit) && circuit.IsHeld(time.GetUtcNow());
+
     /// <summary>Sends, unless the destination's circuit is open. A failure that only showed that the destination is still away spends no attempt.</summary>
     public async ValueTask<CircuitResult> TrySendAsync(
         INotificationChannel channel, DeliveryWork delivery, Func<CancellationToken, ValueTask<ChannelResult>> send, CancellationToken cancellationToken)
@@ -46,6 +50,12 @@ internal sealed class DestinationCircuits(TimeProvider time, IOptions<DeliveryOp
         private int _failures;
         private bool _isProbed;
         private DateTimeOffset? _openUntil;
+
+        public bool IsHeld(DateTimeOffset now)
+        {
+            lock (_lock)
+                return _openUntil is { } until && (now < until || _isProbed);
+        }
 
         /// <returns>Until when to hold what wanted to be sent; null: it may go.</returns>
         public DateTimeOffset? TryEnter(DateTimeOffset now, out bool isProbe)

@@ -18,6 +18,9 @@ public interface INotificationChannel
     /// <summary>What fails and recovers together, such as a server's name. Deliveries to one have one circuit.</summary>
     string DestinationOf(DeliveryWork delivery);
 
+    /// <summary>The one destination of all deliveries; null: there are several. While its circuit is open they need not even be looked at.</summary>
+    string? SoleDestination => null;
+
     /// <summary>Sends once. An exception counts as a failure that passes.</summary>
     Task<ChannelResult> SendAsync(DeliveryWork delivery, CancellationToken cancellationToken);
 }

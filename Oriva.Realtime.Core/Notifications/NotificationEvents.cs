@@ -29,6 +29,10 @@ internal sealed class NotificationEvents(Outbox outbox, TimeProvider time)
     public OutboxRow OfRecalled(string app, string userId, string actor, Guid id, InboxCounts counts) => Row(
         BuiltInTypes.NotificationUpdated, app, userId, actor, Guid.CreateVersion7(time.GetUtcNow()).ToString(), new { ids = new[] { id }, state = NotificationStore.Recalled, counts });
 
+    /// <summary>Deleted because of their age.</summary>
+    public OutboxRow OfDropped(string app, string userId, IReadOnlyList<Guid> ids, InboxCounts counts) => Row(
+        BuiltInTypes.NotificationUpdated, app, userId, Caller.Service.Sub, Guid.CreateVersion7(time.GetUtcNow()).ToString(), new { ids, state = "deleted", counts });
+
     public void Announce() => outbox.Announce();
 
     private OutboxRow Row(string type, string app, string userId, string actor, string id, object content)

@@ -72,4 +72,18 @@ internal sealed record NotificationStatements
     public required string FindDeliveries { get; init; }
 
     public required string RecallDeliveries { get; init; }
+
+    public required string FindOldNotifications { get; init; }
+
+    public required string DropAttempts { get; init; }
+
+    public required string DropDeliveries { get; init; }
+
+    public required string DropNotifications { get; init; }
+
+    public required string DropRequests { get; init; }
+
+    public required string DropDigestItems { get; init; }
+
+    public required string DropThrottles { get; init; }
 }

@@ -190,6 +190,51 @@ internal abstract class NotificationStore(NotificationStatements sql)
         return recalls.ConvertAll(recall => new RecalledDelivery(recall.Delivery.Channel, recall.Recall.Outcome));
     });
 
+    /// <summary>
+    /// Deletes a bounded number of notifications from before <paramref name="cutoff"/>, with their deliveries and attempts, and takes them out of the counts:
+    /// user by user, so that nobody's inbox is locked for long.
+    /// </summary>
+    /// <param name="announce">The log entry of an inbox that has changed. Not called for what did not count any more.</param>
+    /// <returns>Whether there may be more.</returns>
+    public async Task<bool> DropBeforeAsync(
+        DateTimeOffset cutoff, int limit, DateTimeOffset now, Func<string, string, IReadOnlyList<Guid>, InboxCounts, OutboxRow> announce)
+    {
+        var old = await WithConnectionAsync(connection => connection.QueryAsync(
+            sql.FindOldNotifications, [("cutoff", Time(cutoff)), ("limit", limit)], row => (Id: ReadId(row, 0), App: row.GetString(1), UserId: row.GetString(2))));
+        foreach (var inbox in old.GroupBy(row => (row.App, row.UserId)))
+        {
+            await InTransactionAsync(async connection =>
+            {
+                var (app, user) = inbox.Key;
+                var ids = JsonSerializer.Serialize(inbox.Select(row => JsonId(row.Id)), s_json);
+                var before = (await connection.QueryAsync(sql.LockCounts, [("app", app), ("user", user)], row => ReadCounts(row, 0)))[0];
+                var states = await connection.QueryAsync(sql.FindStates, [("app", app), ("user", user), ("ids", ids)], ReadState);
+                var counts = states.Aggregate(before, (sum, state) => sum.Less(state));
+                if (counts != before)
+                {
+                    counts = counts with { Rev = counts.Rev + 1 };
+                    await connection.ExecuteAsync(
+                        sql.SetCounts, [("app", app), ("user", user), ("total", counts.Total), ("unread", counts.Unread), ("unseen", counts.Unseen), ("rev", counts.Rev)]);
+                    await AddToOutboxAsync(connection, [announce(app, user, states.ConvertAll(state => state.Id), counts)], now);
+                }
+
+                foreach (var drop in new[] { sql.DropAttempts, sql.DropDeliveries, sql.DropNotifications })
+                    await connection.ExecuteAsync(drop, [("ids", ids)]);
+                return true;
+            });
+        }
+
+        return old.Count == limit;
+    }
+
+    /// <summary>Deletes what only told repeats, joined digests or counted for throttles, and no longer does.</summary>
+    public Task DropLeftoversAsync(DateTimeOffset cutoff, DateTimeOffset now) => WithConnectionAsync(async connection =>
+    {
+        await connection.ExecuteAsync(sql.DropRequests, [("cutoff", Time(cutoff))]);
+        await connection.ExecuteAsync(sql.DropDigestItems, [("cutoff", Time(cutoff))]);
+        return await connection.ExecuteAsync(sql.DropThrottles, [("now", Time(now))]);
+    });
+
     /// <summary>Deliveries that are due and nobody's and not paused, each app's oldest first, and apps in another order each time.</summary>
     public Task<List<DeliveryWork>> ClaimDeliveriesAsync(IReadOnlyCollection<string> channels, int limit, int perApp, TimeSpan lease, DateTimeOffset now) =>
         WithConnectionAsync(async connection =>

@@ -256,5 +256,24 @@ internal static class PostgresNotificationSql
                 attempts = CASE WHEN r.is_queued THEN 0 ELSE d.attempts END, failed_at = NULL
             FROM json_to_recordset(@rows::json) AS r(id uuid, status text, reason text, is_queued boolean, is_leased boolean) WHERE d.id = r.id
             """,
+
+        FindOldNotifications = "SELECT id, app, user_id FROM realtime.notifications WHERE created_at < @cutoff ORDER BY created_at LIMIT @limit",
+
+        DropAttempts = """
+            DELETE FROM realtime.delivery_attempts WHERE delivery_id IN (
+                SELECT id FROM realtime.notification_delivery WHERE notification_id IN (SELECT value::uuid FROM json_array_elements_text(@ids::json)))
+            """,
+
+        DropDeliveries = "DELETE FROM realtime.notification_delivery WHERE notification_id IN (SELECT value::uuid FROM json_array_elements_text(@ids::json))",
+
+        DropNotifications = "DELETE FROM realtime.notifications WHERE id IN (SELECT value::uuid FROM json_array_elements_text(@ids::json))",
+
+        DropRequests = "DELETE FROM realtime.notification_requests WHERE coalesce(send_at, created_at) < @cutoff AND scheduled IS NULL",
+
+        DropDigestItems = """
+            DELETE FROM realtime.digest_items i WHERE at < @cutoff AND NOT EXISTS (SELECT FROM realtime.notification_digests d WHERE d.id = i.digest_id)
+            """,
+
+        DropThrottles = "DELETE FROM realtime.notification_throttles WHERE ends_at < @now",
     };
 }

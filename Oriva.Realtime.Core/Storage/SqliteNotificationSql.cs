@@ -260,5 +260,24 @@ internal static class SqliteNotificationSql
                 attempts = CASE WHEN r.value ->> 'is_queued' THEN 0 ELSE d.attempts END, failed_at = NULL
             FROM json_each(@rows) AS r WHERE d.id = r.value ->> 'id'
             """,
+
+        FindOldNotifications = "SELECT id, app, user_id FROM notifications WHERE created_at < @cutoff ORDER BY created_at LIMIT @limit",
+
+        DropAttempts = """
+            DELETE FROM delivery_attempts WHERE delivery_id IN (
+                SELECT id FROM notification_delivery WHERE notification_id IN (SELECT value FROM json_each(@ids)))
+            """,
+
+        DropDeliveries = "DELETE FROM notification_delivery WHERE notification_id IN (SELECT value FROM json_each(@ids))",
+
+        DropNotifications = "DELETE FROM notifications WHERE id IN (SELECT value FROM json_each(@ids))",
+
+        DropRequests = "DELETE FROM notification_requests WHERE coalesce(send_at, created_at) < @cutoff AND scheduled IS NULL",
+
+        DropDigestItems = """
+            DELETE FROM digest_items AS i WHERE at < @cutoff AND NOT EXISTS (SELECT 1 FROM notification_digests d WHERE d.id = i.digest_id)
+            """,
+
+        DropThrottles = "DELETE FROM notification_throttles WHERE ends_at < @now",
     };
 }

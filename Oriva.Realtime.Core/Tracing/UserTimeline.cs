@@ -185,8 +185,7 @@ public sealed class UserTimeline
             .OrderByDescending(row => row.CreatedAt).ThenByDescending(row => row.Id).Take(window.Take).ToListAsync(window.Cancel);
         var ids = rows.ConvertAll(row => row.Id);
         var all = await window.Context.Deliveries.AsNoTracking().Where(row => ids.Contains(row.NotificationId)).OrderBy(row => row.Channel).ThenBy(row => row.Target).ToListAsync(window.Cancel);
-        var deliveries = (await DeliveryRecords.WithHistoryAsync(window.Context, all, (row, history) => (row.NotificationId, Delivery: new Delivery(
-            row.Id, row.Channel, row.Status, row.Reason, row.Attempts, row.NextAttemptAt, row.LastError, row.SentAt, row.DeliveredAt, history)), window.Cancel))
+        var deliveries = (await DeliveryRecords.WithHistoryAsync(window.Context, all, (row, history) => (row.NotificationId, Delivery: DeliveryRecords.ToDelivery(row, history)), window.Cancel))
             .ToLookup(row => row.NotificationId, row => row.Delivery);
         return rows.ConvertAll(row => new TimelineItem(row.CreatedAt, row.App, "notification")
         {

@@ -32,6 +32,7 @@ internal static class ConfigurationCheck
     private static readonly Dictionary<string, (int Least, int Most)> s_ranges = new(StringComparer.Ordinal)
     {
         ["Retention:Days"] = (1, 3_650),
+        ["Retention:NotificationDays"] = (1, 3_650),
         ["Limits:PublishesPerSecond"] = (0, int.MaxValue),
         ["Delivery:JitterPercent"] = (0, 100),
         ["Delivery:Concurrency"] = (1, 1_000),

@@ -111,6 +111,48 @@ public abstract class NotificationSpecification(HubFixture fixture) : HubTests(f
     }
 
     [Fact]
+    public async Task Preferences_AreReadAndPut()
+    {
+        const string Preferences = $"/api/v1/preferences?app={WorkBuddy}";
+        var matrix = (await AsUser(_user).GetAsync(Preferences)).ShouldBe(200);
+        matrix.Names().ShouldBe(["muted", "items", "quietHours"], ignoreOrder: true);
+        var assigned = matrix.Items("items").Single(item => item.Text("type") == "task.assigned");
+        assigned.Names().ShouldBe(["type", "title", "required", "channels"], ignoreOrder: true);
+        assigned.At("channels", "in_app").ValueKind.ShouldBe(JsonValueKind.True);
+
+        var wanted = new { items = new[] { new { type = "task.assigned", channels = new { in_app = false, websocket = false } } }, quietHours = new { from = "22:00", to = "07:00" } };
+        (await AsUser(_user).PutAsync(Preferences, wanted)).ShouldBe(200).Text("quietHours", "from").ShouldBe("22:00");
+        (await AsUser(_user).GetAsync(Preferences)).ShouldBe(200).Items("items").Single(item => item.Text("type") == "task.assigned").At("channels", "in_app").ValueKind.ShouldBe(JsonValueKind.False);
+        (await AsUser(_user).PutAsync(Preferences, new { muted = true })).ShouldBe(200).At("quietHours").ValueKind.ShouldBe(JsonValueKind.Null, "put is the whole of it");
+
+        (await AsUser(_user).PutAsync(Preferences, new { items = new[] { new { type = "no.such", channels = new { } } } })).ShouldBeProblem(422, "unknown_type");
+        (await AsUser(_user).PutAsync(Preferences, new { quietHours = new { from = "late", to = "07:00" } })).ShouldBeProblem(422, "invalid");
+        (await AsUser(_user).PutAsync(Preferences, "[")).ShouldBeProblem(400, "malformed");
+        (await AsUser(_user).GetAsync("/api/v1/preferences?app=elsewhere")).ShouldBeProblem(403, "app_forbidden");
+    }
+
+    [Fact]
+    public async Task BackEnds_ScheduleAndRecall()
+    {
+        var ada = AsUser(_user);
+        (await ada.GetAsync($"{Notifications}?app={WorkBuddy}")).ShouldBe(200); // makes a member
+        var later = new { app = WorkBuddy, userIds = new[] { _user }, title = "Later", id = New("later"), sendAt = TimeProvider.System.GetUtcNow().AddHours(1) };
+        (await Publisher.PostAsync(Notifications, later)).ShouldBe(201).Text("sendAt").ShouldEndWith("Z");
+        (await Publisher.DeleteAsync($"{Notifications}/{later.id}?app={WorkBuddy}")).ShouldBe(200).At("scheduled").ValueKind.ShouldBe(JsonValueKind.True);
+
+        var now = new { app = WorkBuddy, userIds = new[] { _user }, title = "Now", id = New("now") };
+        (await Publisher.PostAsync(Notifications, now)).ShouldBe(201).Number("notified").ShouldBe(1);
+        var id = (await InboxAsync(1)).Items("items")[0].Text("id");
+        (await ada.DeleteAsync($"{Notifications}/{id}")).ShouldBeProblem(403, "user_forbidden");
+        (await Publisher.DeleteAsync($"{Notifications}/{Guid.Empty}")).ShouldBeProblem(404, "not_found");
+        (await Publisher.DeleteAsync($"{Notifications}/nonsense")).ShouldBeProblem(404, "not_found");
+        var recall = (await Publisher.DeleteAsync($"{Notifications}/{id}")).ShouldBe(200);
+        recall.At("scheduled").ValueKind.ShouldBe(JsonValueKind.False);
+        recall.Items("notifications").ShouldHaveSingleItem().Items("deliveries").Select(delivery => (delivery.Text("channel"), delivery.Text("outcome"))).ShouldBe([("in_app", "removed"), ("websocket", "removed")]);
+        (await ada.GetAsync($"{Notifications}?app={WorkBuddy}")).ShouldBe(200).At("counts").GetRawText().ShouldBe("""{"total":0,"unread":0,"unseen":0,"rev":2}""");
+    }
+
+    [Fact]
     public async Task Operators_PauseAndResume_AndSeeDeadLetters()
     {
         var pause = (await Admin.PostAsync("/api/v1/admin/pauses", new { app = HugoLove, channel = "email", reason = "provider is down" })).ShouldBe(201);

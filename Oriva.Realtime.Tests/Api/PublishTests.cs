@@ -166,6 +166,7 @@ public sealed class PublishTests(ApiFixture fixture) : HubTests(fixture), IClass
         (await SearchAsync(user)).ShouldHaveSingleItem().Text("actor").ShouldBe(user);
     }
 
+    /// <summary>What was published; the notification that a rule makes of it comes sooner or later.</summary>
     private async Task<IReadOnlyList<JsonElement>> SearchAsync(string user) =>
-        (await Publisher.GetAsync($"{ApiCaller.Events}?app={WorkBuddy}&userId={user}&order=asc&limit=500")).ShouldBe(200).Items("items");
+        [.. (await Publisher.GetAsync($"{ApiCaller.Events}?app={WorkBuddy}&userId={user}&order=asc&limit=500")).ShouldBe(200).Items("items").Where(e => e.Text("type") != "notification.created")];
 }

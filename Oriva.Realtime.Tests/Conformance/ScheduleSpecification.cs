@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.EntityFrameworkCore;
 using Oriva.Realtime.Core.Notifications;
 using Oriva.Realtime.Core.Storage;
 using Oriva.Realtime.Tests.Infrastructure;
@@ -78,6 +79,8 @@ public abstract class ScheduleSpecification(StoreFixture fixture) : SteppedSpeci
         var (node, app) = await StartWithAppAsync();
         await SendAsync(node, new DirectNotificationRequest(app, ["ada", "bob"], "Kept", Channels: s_all));
         await SendAsync(node, new DirectNotificationRequest(app, ["ada", "bob"], "Wrong", Channels: s_all, Id: "w-1"));
+        // Ids are made by the clock, and what is in the log follows them.
+        Time.Advance(TimeSpan.FromMilliseconds(1));
 
         var recall = (await node.Get<Recalls>().RecallAsync(Callers.Publisher(app), app, "w-1", Cancel)).Required();
         await DeliverAllAsync(node);
@@ -176,6 +179,40 @@ public abstract class ScheduleSpecification(StoreFixture fixture) : SteppedSpeci
         Email.Attempts.Count.ShouldBe(1);
         await node.Outbox.RunOnceAsync(Cancel);
         (await node.NewsOfAsync(app, "ada"))[^1].Actor.ShouldBe(Core.Apps.Caller.Service.Sub);
+    }
+
+    [Fact]
+    public async Task OverAge_IsDeletedWithAllThatBelongsToIt_AndTheCountsAgree()
+    {
+        var (node, app) = await StartWithAppAsync();
+        for (var i = 0; i < 3; i++)
+            await SendAsync(node, new DirectNotificationRequest(app, ["ada", "bob"], $"Old {i}", Channels: s_all, Id: $"o-{i}"));
+        await SendAsync(node, new DirectNotificationRequest(app, ["ada"], "Far ahead", Id: "f-1", SendAt: Start.AddDays(200)));
+        await DeliverAllAsync(node);
+        (await node.Get<Inbox>().MarkAsync(Callers.User("ada", app), (await node.ListAsync(app, "ada"))[0].Id, InboxMark.Read, Cancel)).Required();
+        Time.Advance(TimeSpan.FromDays(90));
+        await SendAsync(node, new DirectNotificationRequest(app, ["ada"], "New", Channels: s_all, Id: "n-1"));
+        await node.Get<NotificationRetention>().RunOnceAsync(Cancel);
+        (await node.CountAsync(app, "ada")).Total.ShouldBe(4, "not a day too early");
+
+        Time.Advance(TimeSpan.FromMilliseconds(1));
+        await node.Get<NotificationRetention>().RunOnceAsync(Cancel);
+        await node.Get<NotificationRetention>().RunOnceAsync(Cancel);
+
+        (await node.ListAsync(app, "ada")).ShouldHaveSingleItem().Title.ShouldBe("New");
+        var ada = await node.CountAsync(app, "ada");
+        (ada.Total, ada.Unread, ada.Unseen).ShouldBe((1, 1, 1));
+        (await node.CountAsync(app, "bob")).Total.ShouldBe(0);
+        (await DeliveriesAsync(node, app)).ShouldAllBe(row => row.UserId == "ada");
+        await using (var context = node.Database.ForService())
+        {
+            (await context.DeliveryAttempts.CountAsync(row => row.App == app, Cancel)).ShouldBe(0);
+            (await context.NotificationRequests.Where(row => row.App == app).Select(row => row.Id).Order().ToListAsync(Cancel)).ShouldBe(["f-1", "n-1"]);
+        }
+
+        await node.Outbox.RunOnceAsync(Cancel);
+        var news = JsonElement.Parse((await node.NewsOfAsync(app, "ada"))[^1].Data);
+        (news.GetProperty("state").GetString(), news.GetProperty("ids").GetArrayLength(), news.GetProperty("counts").GetProperty("rev").GetInt64()).ShouldBe(("deleted", 3, ada.Rev));
     }
 
     [Theory]

@@ -54,20 +54,31 @@ public abstract class TraceSpecification(StoreFixture fixture) : StoreTests(fixt
         ["e-mail that fails and is tried again"] = (test => test.SendAsync(ChannelResult.Failed("421 later")), "retrying", "failed"),
         ["e-mail that is refused"] = (test => test.SendAsync(ChannelResult.Refused("550 no such mailbox")), "dead", "refused"),
         ["e-mail that failed too often"] = (test => test.SendAsync(ChannelResult.Failed("421 later"), delays: "0.01"), "dead", "failed"),
-        ["muted"] = (test => test.StoreAsync(Delivery("push", DeliveryStatus.Suppressed, "muted")), "suppressed", "muted"),
-        ["not wanted by this channel"] = (test => test.StoreAsync(Delivery("email", DeliveryStatus.Suppressed, "preference")), "suppressed", "preference"),
-        ["throttled"] = (test => test.StoreAsync(Delivery("email", DeliveryStatus.Suppressed, "throttled")), "throttled", "throttled"),
+        ["muted"] = (test => test.DeliverAsync(new { name = "r", on = TestManifest.Type, title = "Hello", channels = s_email }, before: (node, app) => SetAsync(node, app, new PreferenceMatrix(true, null, null))), "suppressed", "muted"),
+        ["not wanted by this channel"] = (test => test.DeliverAsync(
+            new { name = "r", on = TestManifest.Type, title = "Hello", channels = s_email }, before: (node, app) => node.Get<Preferences>().MuteAsync(app, Ada, TestManifest.Type, "email", Cancel)), "suppressed", "preference"),
+        ["throttled"] = (test => test.DeliverAsync(
+            new { name = "r", on = TestManifest.Type, title = "Hello", channels = s_email, throttle = new { count = 1, per = 3_600 } }, before: PublishAndRouteAsync), "throttled", "throttled"),
         ["dropped because it was acknowledged"] = (test => test.StoreAsync(Delivery("email", DeliveryStatus.Cancelled, "acknowledged")), "suppressed", "acknowledged"),
-        ["quiet hours"] = (test => test.StoreAsync(Delivery("push", DeliveryStatus.Pending, "quiet_hours", due: TimeSpan.FromHours(8))), "held", "quiet_hours"),
-        ["held unless acknowledged"] = (test => test.StoreAsync(Delivery("email", DeliveryStatus.Pending, null, due: TimeSpan.FromHours(1), unlessAcked: true)), "held", "unless_acked"),
-        ["put off by an open circuit"] = (test => test.StoreAsync(Delivery("email", DeliveryStatus.Pending, null, due: TimeSpan.FromMinutes(30))), "held", "circuit_open"),
+        ["quiet hours"] = (test => test.DeliverAsync(
+            new { name = "r", on = TestManifest.Type, title = "Hello", channels = s_email },
+            before: (node, app) => SetAsync(node, app, new PreferenceMatrix(false, null, new QuietHours($"{Now().AddHours(-2):HH:mm}", $"{Now().AddHours(2):HH:mm}", "UTC"))), until: row => row.Reason == "quiet_hours"), "held", "quiet_hours"),
+        ["held unless acknowledged"] = (test => test.DeliverAsync(
+            new { name = "r", on = TestManifest.Type, title = "Hello", channels = new[] { "websocket", "email" }, unlessAckedWithin = 3_600 }), "held", "unless_acked"),
+        ["put off by an open circuit"] = (test => test.DeliverAsync(
+            new { name = "r", on = TestManifest.Type, title = "Hello", channels = s_email }, before: PublishAndRouteAsync, until: row => row.Reason == "circuit_open", answer: ChannelResult.Failed("421 away"), circuitFailures: 1), "held", "circuit_open"),
         ["due and not sent yet"] = (test => test.StoreAsync(Delivery("email", DeliveryStatus.Pending, null, due: TimeSpan.Zero)), "waiting", "due"),
-        ["recalled"] = (test => test.StoreAsync(Delivery("in_app", DeliveryStatus.Delivered, null), recalled: true), "recalled", "recalled"),
+        ["recalled"] = (test => test.NotifyAsync(then: async (node, app) =>
+            (await node.Get<Recalls>().RecallAsync(Callers.Publisher(app), (await node.ListAsync(app, Ada)).ShouldHaveSingleItem().Id, Cancel)).Required()), "recalled", "recalled"),
         ["notification waits for a connection"] = (test => test.StoreAsync(Delivery("websocket", DeliveryStatus.Pending, null)), "offline", "no_connection"),
         ["notification acknowledged"] = (test => test.StoreAsync(Delivery("websocket", DeliveryStatus.Delivered, null)), "acknowledged", "websocket"),
-        ["in a digest that collects"] = (test => test.DigestAsync(ended: false), "digested", "collecting"),
-        ["in a digest that was sent"] = (test => test.DigestAsync(ended: true), "digested", "in_digest"),
+        ["in a digest that collects"] = (test => test.DeliverAsync(
+            new { name = "r", on = TestManifest.Type, title = "Hello", channels = s_email, digest = new { window = 3_600 } }), "digested", "collecting"),
+        ["in a digest that was sent"] = (test => test.DeliverAsync(
+            new { name = "r", on = TestManifest.Type, title = "Hello", channels = s_email, digest = new { window = 3_600, max = 1 } }, until: row => row.Status == DeliveryStatus.Sent), "digested", "in_digest"),
     };
+
+    private static readonly string[] s_email = ["email"];
 
     public static TheoryData<string> Situations => [.. s_situations.Keys];
 
@@ -426,12 +437,14 @@ public abstract class TraceSpecification(StoreFixture fixture) : StoreTests(fixt
         },
         then: (node, _) => node.RoutedAsync());
 
-    private Task<EventKey> NotifyAsync(string channel = "in_app", InboxMark? mark = null) => PublishAsync(
+    private Task<EventKey> NotifyAsync(string channel = "in_app", InboxMark? mark = null, Func<LogHost, string, Task>? then = null) => PublishAsync(
         draft => draft with { UserId = Ada }, rules: [Rule("r", channels: [channel])], then: async (node, app) =>
         {
             await node.RoutedAsync();
             if (mark is { } how)
                 (await node.Get<Inbox>().MarkAsync(Callers.User(Ada, app), [(await node.ListAsync(app, Ada)).ShouldHaveSingleItem().Id], how, Cancel)).Fault.ShouldBeNull();
+            if (then is not null)
+                await then(node, app);
         });
 
     private async Task<EventKey> PauseAsync()
@@ -441,63 +454,75 @@ public abstract class TraceSpecification(StoreFixture fixture) : StoreTests(fixt
             draft => draft with { UserId = Ada }, rules: [Rule("r")], before: (node, app) => node.Get<Pauses>().AddAsync(Callers.Publisher(app), new PauseRequest(app, null, null, "test"), Cancel));
     }
 
-    /// <summary>By a real worker.</summary>
-    private async Task<EventKey> SendAsync(ChannelResult answer, string delays = "300")
+    private Task<EventKey> SendAsync(ChannelResult answer, string delays = "300") => DeliverAsync(
+        Rule("r", channels: s_email), until: row => row.Attempts > 0 && (delays == "300" || row.Status == DeliveryStatus.Dead), answer: answer, delays: delays);
+
+    /// <summary>By a real router and worker.</summary>
+    /// <param name="before">Happens in the app before the event.</param>
+    /// <param name="until">What becomes of a delivery; null: nothing is waited for but routing.</param>
+    private async Task<EventKey> DeliverAsync(
+        object rule, Func<LogHost, string, Task>? before = null, System.Linq.Expressions.Expression<Func<NotificationDeliveryRow, bool>>? until = null, ChannelResult? answer = null,
+        string delays = "300", int circuitFailures = 100)
     {
-        var channel = new TestChannel { Answer = (_, _) => Task.FromResult(answer) };
+        var channel = new TestChannel { Answer = (_, _) => Task.FromResult(answer ?? ChannelResult.Sent) };
         _own = await StartNodeAsync(new LogHostSettings
         {
             Channels = [channel],
-            Delivery = delivery => (delivery.RetryDelays, delivery.JitterPercent, delivery.Poll, delivery.CircuitFailures) = (delays, 0, TimeSpan.FromMilliseconds(20), 100),
+            Delivery = delivery =>
+            {
+                (delivery.RetryDelays, delivery.JitterPercent, delivery.Poll) = (delays, 0, TimeSpan.FromMilliseconds(20));
+                (delivery.CircuitFailures, delivery.CircuitBreak) = (circuitFailures, TimeSpan.FromHours(1));
+            },
         });
-        return await PublishAsync(draft => draft with { UserId = Ada }, rules: [Rule("r", channels: ["email"])], then: (node, app) => Eventually("it has been tried", async () =>
+        return await PublishAsync(draft => draft with { UserId = Ada }, rules: [rule], before: before, then: async (node, app) =>
+        {
+            await node.RoutedAsync();
+            if (until is not null)
+            {
+                await Eventually("it has come so far", async () =>
+                {
+                    await using var context = node.Database.ForService();
+                    return await context.Deliveries.Where(row => row.App == app).AnyAsync(until, Cancel);
+                });
+            }
+        });
+    }
+
+    private static async Task SetAsync(LogHost node, string app, PreferenceMatrix matrix) =>
+        (await node.Get<Preferences>().PutAsync(Callers.User(Ada, app), app, matrix, Cancel)).Required();
+
+    /// <summary>One like the event of the situation, before it; its delivery has been attempted, or suppressed.</summary>
+    private static async Task PublishAndRouteAsync(LogHost node, string app)
+    {
+        await node.PublishAsync(Drafts.ToUser(app, Ada));
+        await Eventually("it was attempted", async () =>
         {
             await using var context = node.Database.ForService();
-            return await context.Deliveries.AnyAsync(row => row.App == app && row.Attempts > 0 && (delays == "300" || row.Status == DeliveryStatus.Dead), Cancel);
-        }));
+            return await context.Deliveries.AnyAsync(row => row.App == app && row.Attempts > 0, Cancel);
+        });
     }
 
     /// <summary>What is stored of situations that other parts of the service bring about.</summary>
-    private Task<EventKey> StoreAsync(Func<NotificationRow, NotificationDeliveryRow> delivery, bool recalled = false) => PublishAsync(draft => draft with { UserId = Ada }, then: async (node, app) =>
+    private Task<EventKey> StoreAsync(Func<NotificationRow, NotificationDeliveryRow> delivery) => PublishAsync(draft => draft with { UserId = Ada }, then: async (node, app) =>
     {
         await using var context = node.Database.ForService();
         var e = await context.Events.SingleAsync(row => row.App == app && row.UserId == Ada, Cancel);
-        var notification = NewNotification(app, app, e.Id, recalled);
+        var notification = NewNotification(app, app, e.Id);
         context.Notifications.Add(notification);
         context.Deliveries.Add(delivery(notification));
         await context.SaveChangesAsync(Cancel);
     });
 
-    private Task<EventKey> DigestAsync(bool ended) => PublishAsync(draft => draft with { UserId = Ada }, then: async (node, app) =>
-    {
-        await using var context = node.Database.ForService();
-        var e = await context.Events.SingleAsync(row => row.App == app && row.UserId == Ada, Cancel);
-        var digest = new NotificationDigestRow { Id = Guid.CreateVersion7(Now()), App = app, Rule = "r", UserId = Ada, Key = "", OpenedAt = Now(), DueAt = Now().AddHours(1), Count = 1 };
-        context.DigestItems.Add(new DigestItemRow { App = app, Rule = "r", UserId = Ada, Source = app, EventId = e.Id, DigestId = digest.Id, Data = "{}", At = Now() });
-        if (ended)
-        {
-            var notification = NewNotification(app, "", digest.Id.ToString(), recalled: false);
-            context.Notifications.Add(notification);
-            context.Deliveries.Add(Delivery("email", DeliveryStatus.Sent, null)(notification));
-        }
-        else
-        {
-            context.NotificationDigests.Add(digest);
-        }
-
-        await context.SaveChangesAsync(Cancel);
-    });
-
-    private static NotificationRow NewNotification(string app, string source, string eventId, bool recalled) => new()
+    private static NotificationRow NewNotification(string app, string source, string eventId) => new()
     {
         Id = Guid.CreateVersion7(Now()), App = app, UserId = Ada, Type = TestManifest.Type, Rule = "r", Source = source, EventId = eventId, Title = "Hello", Data = "{}", InInbox = false,
-        CreatedAt = Now(), RecalledAt = recalled ? Now() : null,
+        CreatedAt = Now(),
     };
 
-    private static Func<NotificationRow, NotificationDeliveryRow> Delivery(string channel, string status, string? reason, TimeSpan? due = null, bool unlessAcked = false) => notification => new NotificationDeliveryRow
+    private static Func<NotificationRow, NotificationDeliveryRow> Delivery(string channel, string status, string? reason, TimeSpan? due = null) => notification => new NotificationDeliveryRow
     {
         Id = Guid.CreateVersion7(Now()), NotificationId = notification.Id, App = notification.App, UserId = notification.UserId, Rule = notification.Rule, Channel = channel, Target = "", Status = status,
-        Reason = reason, UnlessAcked = unlessAcked, NextAttemptAt = due is null ? null : Now() + due, CreatedAt = Now(), SentAt = status == DeliveryStatus.Sent ? Now() : null,
+        Reason = reason, NextAttemptAt = due is null ? null : Now() + due, CreatedAt = Now(), SentAt = status == DeliveryStatus.Sent ? Now() : null,
     };
 
     private static object Rule(string name, string? to = null, string[]? channels = null) =>

@@ -40,6 +40,9 @@ internal sealed record LogHostSettings
 
     /// <summary>The channel for e-mail is the service's own, with these.</summary>
     public Action<SmtpOptions>? Smtp { get; init; }
+
+    /// <summary>The channel for web push is the service's own, with these.</summary>
+    public Action<WebPushOptions>? WebPush { get; init; }
 }
 
 /// <summary>A node without the ways to reach it: all of <c>AddRealtimeCore</c>, running over a test's store. Several on one PostgreSQL are several nodes.</summary>
@@ -134,7 +137,9 @@ internal sealed class LogHost : IAsyncDisposable
         foreach (var channel in settings.Channels)
             builder.Services.AddSingleton(channel);
         if (settings.Smtp is not null)
-            builder.Services.Configure(settings.Smtp).AddEmailChannel();
+            builder.Services.Configure(settings.Smtp);
+        if (settings.WebPush is not null)
+            builder.Services.Configure(settings.WebPush);
         builder.Services.Configure<AppsOptions>(apps => apps.ManifestFolder = settings.ManifestFolder);
         builder.Services.AddRealtimeCore();
 

@@ -141,7 +141,7 @@ public abstract class EmailUnsubscribeSpecification(HubFixture fixture) : HubTes
     {
         var backEnd = hub.As(Tokens.Publisher(WorkBuddy));
         (await backEnd.SendAsync(HttpMethod.Put, $"/api/v1/apps/{WorkBuddy}/users/ada", """{"email":"ada@example.com"}""", "application/json", [])).Status.ShouldBeInRange(200, 204);
-        return (await backEnd.PostAsync("/api/v1/events", new { source = WorkBuddy, type, userId = "ada", data = new { taskId = "t-1", title = "Ship it", assignedBy = "Grace" } })).ShouldBe(201);
+        return (await backEnd.PostAsync("/api/v1/notifications", new { app = WorkBuddy, userIds = new[] { "ada" }, type, title = "Ship it", channels = new[] { "in_app", "email" } })).ShouldBe(201);
     }
 
     private static async Task<bool> PreferenceAsync(HubHost hub, string type)

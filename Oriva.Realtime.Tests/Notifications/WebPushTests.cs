@@ -386,7 +386,7 @@ public abstract class WebPushSpecification(StoreFixture fixture) : StoreTests(fi
     {
         var options = Options.Create(new DeliveryOptions { JitterPercent = 0 });
         return new DeliveryWorker(
-            Node.Get<NotificationStore>(), new ChannelRegistry([Channel()]), new DestinationCircuits(_time, options), Node.Get<RealtimeMetrics>(), _time, options, NullLogger<DeliveryWorker>.Instance);
+            Node.Get<NotificationStore>(), new ChannelRegistry([Channel()]), new DestinationCircuits(_time, options), Node.Registry, Node.Get<RealtimeMetrics>(), _time, options, NullLogger<DeliveryWorker>.Instance);
     }
 
     private protected WebPushChannel Channel(Action<WebPushOptions>? configure = null)

@@ -19,7 +19,9 @@ internal sealed class EmailChannel(SmtpPool pool, EmailComposer composer, IOptio
 
     public string Name => ChannelNames.Email;
 
-    public string DestinationOf(DeliveryWork delivery) => string.Create(CultureInfo.InvariantCulture, $"{options.Value.Host}:{options.Value.Port}");
+    public string SoleDestination => string.Create(CultureInfo.InvariantCulture, $"{options.Value.Host}:{options.Value.Port}");
+
+    public string DestinationOf(DeliveryWork delivery) => SoleDestination;
 
     public async Task<ChannelResult> SendAsync(DeliveryWork delivery, CancellationToken cancellationToken)
     {
