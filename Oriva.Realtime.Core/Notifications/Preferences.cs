@@ -112,7 +112,9 @@ public sealed class Preferences
     {
         var off = new Dictionary<string, HashSet<string>>(StringComparer.Ordinal);
         var types = TypesOf(manifest).Append(AllTypes).ToHashSet(StringComparer.Ordinal);
-        foreach (var (i, item) in (wanted.Items ?? []).Take(types.Count + 1).Index())
+        if (wanted.Items?.Count > types.Count)
+            faults.Add(FaultCodes.TooLarge, "/items", "At most one item for each type, and one for the rest.");
+        foreach (var (i, item) in (wanted.Items ?? []).Take(types.Count).Index())
         {
             if (item?.Type is null || !types.Contains(item.Type))
             {

@@ -244,9 +244,10 @@ internal static class PostgresNotificationSql
 
         RecallNotification = "UPDATE realtime.notifications SET recalled_at = @now, in_inbox = false WHERE id = @id",
 
+        // In the order in which evidence changes them: what is live first, then what it cancels.
         FindDeliveries = """
             SELECT id, channel, status, coalesce(leased_until >= now(), false) FROM realtime.notification_delivery
-            WHERE notification_id = @id ORDER BY channel, target FOR UPDATE
+            WHERE notification_id = @id ORDER BY channel <> 'websocket', channel, target FOR UPDATE
             """,
 
         // A later attempt that replaces what was sent starts anew; what is under way is not tried again.

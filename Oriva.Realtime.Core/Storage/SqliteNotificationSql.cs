@@ -250,7 +250,7 @@ internal static class SqliteNotificationSql
 
         FindDeliveries = """
             SELECT id, channel, status, coalesce(leased_until >= unixepoch('subsec') * 1000000, 0) FROM notification_delivery
-            WHERE notification_id = @id ORDER BY channel, target
+            WHERE notification_id = @id ORDER BY channel <> 'websocket', channel, target
             """,
 
         RecallDeliveries = """
