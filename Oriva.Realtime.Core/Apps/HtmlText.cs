@@ -16,7 +16,7 @@ internal static class HtmlText
 
     private static readonly string[] s_encoded = ["&amp;", "&lt;", "&gt;", "&quot;", "&#39;"];
 
-    public static TemplateModel Mark(TemplateModel model) => new(Mark(model.Data), Mark(model.Event), Mark(model.App)) { Events = [.. model.Events.Select(Mark)] };
+    public static TemplateModel Mark(TemplateModel model) => new(Mark(model.Data), Mark(model.Event), Mark(model.App)) { Events = [.. model.Events.Select(Mark)], Count = model.Count };
 
     public static FluidValue Mark(FluidValue value) => value switch
     {

@@ -54,17 +54,22 @@ public sealed partial record LiquidTemplate
     }
 
     /// <summary>What templates about an event see.</summary>
-    /// <param name="digested">The data of all events of a digest, of which <paramref name="e"/> is the newest; null: it is the only one.</param>
-    public static TemplateModel ModelOf(EventLog.StoredEvent e, App app, IReadOnlyList<string>? digested = null) => new(
-        ToModel(e.DataElement),
-        new Dictionary<string, object?>(StringComparer.Ordinal)
-        {
-            ["id"] = e.Id, ["source"] = e.Source, ["type"] = e.Type, ["actor"] = e.Actor, ["userId"] = e.UserId, ["topic"] = e.Topic, ["time"] = e.Time.UtcDateTime,
-        },
-        new Dictionary<string, object?>(StringComparer.Ordinal) { ["id"] = app.Id, ["name"] = app.Name })
+    /// <param name="digested">Of a digest, of which <paramref name="e"/> is the newest event; null: it is the only one.</param>
+    public static TemplateModel ModelOf(EventLog.StoredEvent e, App app, DigestedEvents? digested = null)
     {
-        Events = digested is null ? [ToModel(e.DataElement)] : [.. digested.Select(data => ToModel(JsonElement.Parse(data)))],
-    };
+        var data = ToModel(e.DataElement);
+        return new TemplateModel(
+            data,
+            new Dictionary<string, object?>(StringComparer.Ordinal)
+            {
+                ["id"] = e.Id, ["source"] = e.Source, ["type"] = e.Type, ["actor"] = e.Actor, ["userId"] = e.UserId, ["topic"] = e.Topic, ["time"] = e.Time.UtcDateTime,
+            },
+            new Dictionary<string, object?>(StringComparer.Ordinal) { ["id"] = app.Id, ["name"] = app.Name })
+        {
+            Events = digested is null ? [data] : [.. digested.Data.Select(item => ToModel(JsonElement.Parse(item)))],
+            Count = digested?.Count ?? 1,
+        };
+    }
 
     /// <returns>One line where <paramref name="oneLine"/>; or the fault that explains why there is none.</returns>
     public async ValueTask<(string? Text, string? Fault)> RenderAsync(TemplateModel model, TimeProvider time, bool oneLine)
@@ -91,7 +96,7 @@ public sealed partial record LiquidTemplate
         context.SetValue("event", model.Event);
         context.SetValue("app", model.App);
         context.SetValue("events", model.Events);
-        context.SetValue("count", model.Events.Count);
+        context.SetValue("count", model.Count);
         await using var output = new BoundedWriter(time, maxOutput);
         try
         {
@@ -220,4 +225,11 @@ public sealed record TemplateModel(object? Data, IReadOnlyDictionary<string, obj
 {
     /// <summary>The data of each event of a digest, oldest first; otherwise of the one event.</summary>
     public IReadOnlyList<object?> Events { get; init; } = [];
+
+    /// <summary>How many events a digest has, also those that are too many to be kept in it.</summary>
+    public int Count { get; init; } = 1;
 }
+
+/// <summary>What a digest has collected.</summary>
+/// <param name="Data">JSON, of each of the newest events, oldest first.</param>
+public sealed record DigestedEvents(IReadOnlyList<string> Data, int Count);

@@ -33,6 +33,8 @@ public sealed record Manifest(
     public bool HasTypesLike(Pattern pattern) => Events.Keys.Any(pattern.Matches) || BuiltInTypes.All.Any(pattern.Matches)
         || Consumes.Any(consumption => consumption.Types.Any(type => type.Intersect(pattern) is not null));
 
+    public bool HasTypesLike(string type) => Pattern.TryParseType(type, out var pattern) && !type.EndsWith('*') && HasTypesLike(pattern);
+
     public bool DeclaresTopic(string topic) => Topics.Any(declared => declared.Pattern.Matches(topic));
 
     public bool ConsumesFrom(string app, string type) =>

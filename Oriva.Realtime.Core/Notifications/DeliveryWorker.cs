@@ -57,7 +57,7 @@ internal sealed partial class DeliveryWorker(
         {
             try
             {
-                // A slow destination keeps its slots and not the others'.
+                // Claimed as slots are free: a slow destination keeps those that it has.
                 await slots.WaitAsync(stoppingToken);
                 slots.Release();
                 var claimed = await ClaimAsync(slots.CurrentCount);
@@ -119,6 +119,12 @@ internal sealed partial class DeliveryWorker(
     /// <summary>Steps 2 to 5.</summary>
     private async Task TryDeliverAsync(DeliveryWork work, CancellationToken stopping)
     {
+        if (work.IsOver)
+        {
+            await store.PostponeAsync(work, time.GetUtcNow(), reason: "");
+            return;
+        }
+
         if (FindObjection(work) is { } objection)
         {
             await store.SuppressAsync(work, objection);
@@ -158,9 +164,9 @@ internal sealed partial class DeliveryWorker(
     {
         if (work.HasLeft)
             return LeftApp;
-        // What replaces a notification is not one more.
+        // What replaces a notification is not one more; where nothing can, there is nothing to send.
         if (work.IsRecalled)
-            return null;
+            return work.Channel is ChannelNames.Push or ChannelNames.Webhook ? null : NotificationStore.Recalled;
         if (work.ExpiresAt <= time.GetUtcNow())
             return Expired;
         var required = registry.Find(work.App)?.Manifest.IsRequired(work.Type) == true;

@@ -33,7 +33,7 @@ internal sealed class DestinationCircuits(TimeProvider time, IOptions<DeliveryOp
         {
             var result = await send(cancellationToken);
             // What the destination refuses says that it is there.
-            isAway = !result.IsSuccess && !result.IsPermanent;
+            isAway = !result.IsSuccess && !result.IsPermanent && !result.IsAnswered;
             return new CircuitResult(result, isProbe && isAway.Value ? time.GetUtcNow() + options.Value.CircuitBreak : null);
         }
         finally

@@ -86,7 +86,7 @@ public sealed class DirectNotifications
         _events.Announce();
         _deliveries.Announce();
         var skipped = scheduled is null ? request.UserIds!.Distinct(StringComparer.Ordinal).Except(notifications.Select(notification => notification.UserId), StringComparer.Ordinal) : [];
-        return new DirectNotificationReceipt(id, sent.Added.Count, [.. skipped], sent.IsRepeat, scheduled?.SendAt);
+        return new DirectNotificationReceipt(id, sent.Added.Count, [.. skipped], sent.IsRepeat, sent.IsScheduled ? request.SendAt : null);
     }
 
     /// <summary>What was scheduled, when its time has come.</summary>

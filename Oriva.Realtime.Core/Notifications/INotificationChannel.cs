@@ -43,6 +43,9 @@ public sealed record ChannelResult
     /// <summary>There is nowhere to send it, for this reason.</summary>
     internal string? Suppression { get; private init; }
 
+    /// <summary>The destination answered: it is there, and only this delivery is to come later.</summary>
+    internal bool IsAnswered { get; private init; }
+
     internal TimeSpan? RetryAfter { get; private init; }
 
     /// <summary>The destination took it; whether the user has it, is not known.</summary>
@@ -51,9 +54,12 @@ public sealed record ChannelResult
     /// <summary>The user has it.</summary>
     public static ChannelResult Delivered { get; } = new() { IsDelivered = true };
 
-    /// <summary>It may work later.</summary>
+    /// <summary>It may work later. Some of these in a row open the destination's circuit.</summary>
     /// <param name="retryAfter">As the destination asked; not earlier is it tried again.</param>
     public static ChannelResult Failed(string error, TimeSpan? retryAfter = null) => new() { Error = error, RetryAfter = retryAfter };
+
+    /// <summary>It may work later, and the destination itself is well: it asks for patience with this delivery, such as for one recipient. Its circuit does not count it.</summary>
+    public static ChannelResult Deferred(string error, TimeSpan? retryAfter = null) => new() { Error = error, RetryAfter = retryAfter, IsAnswered = true };
 
     /// <summary>It will never work: not retried.</summary>
     public static ChannelResult Refused(string error) => new() { Error = error, IsPermanent = true };

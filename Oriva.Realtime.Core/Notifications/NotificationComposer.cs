@@ -21,8 +21,8 @@ internal sealed class NotificationComposer(AppRegistry registry, RealtimeMetrics
     private const int MaxTitle = 200;
 
     /// <param name="rule">Null: a subscription that no rule describes.</param>
-    /// <param name="digested">The data of all events of a digest, of which <paramref name="e"/> is the newest; null: it is the only one.</param>
-    public async ValueTask<ComposedText> ComposeAsync(App app, StoredEvent e, NotificationRule? rule, LocalizedText? text, IReadOnlyList<string>? digested = null)
+    /// <param name="digested">Of a digest, of which <paramref name="e"/> is the newest event; null: it is the only one.</param>
+    public async ValueTask<ComposedText> ComposeAsync(App app, StoredEvent e, NotificationRule? rule, LocalizedText? text, DigestedEvents? digested = null)
     {
         var plainTitle = TitleIn(app, e.Type) ?? TitleIn(registry.Find(e.Source), e.Type) ?? e.Type;
         if (rule is null)

@@ -23,7 +23,8 @@ internal sealed partial class NotificationRetention(
         }
 
         events.Announce();
-        await store.DropLeftoversAsync(cutoff, now);
+        while (await store.DropLeftoversAsync(cutoff, DroppedAtOnce * 10, now))
+            cancellationToken.ThrowIfCancellationRequested();
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -38,14 +39,20 @@ internal sealed partial class NotificationRetention(
             {
                 return;
             }
-            catch (StoreException e)
+            catch (Exception e)
             {
-                LogPutOff(e.Message);
+                if (StoreOutage.Is(e))
+                    LogPutOff(e.Message);
+                else
+                    LogFailed(e);
             }
 
             await Task.Delay(options.Value.Interval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Deleting old notifications failed")]
+    private partial void LogFailed(Exception exception);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Deleting old notifications is put off to the next run: {Reason}")]
     private partial void LogPutOff(string reason);

@@ -189,14 +189,22 @@ internal sealed partial class NotificationRouter(
         var after = work.ResumeRule is null ? null : new RecipientPosition(work.ResumeRule, work.ResumeUser);
         var page = await finder.FindAsync(app, e, owners, after, Math.Clamp(ChunkCharacters / (e.Data.Length + 1_024), 1, room), cancellationToken);
         var texts = new Dictionary<(NotificationRule?, LocalizedText?), ComposedText>();
+        var throttles = new Dictionary<NotificationRule, NewThrottle?>();
+        var digestKeys = new Dictionary<NotificationRule, string>();
         var now = time.GetUtcNow();
         foreach (var recipient in page.Recipients)
         {
-            if (recipient.Rule?.Digest is { } digest)
+            if (recipient.Rule is { Digest: { } digest } digesting)
             {
-                routed.Digested.Add(await ToDigestItemAsync(app, work, e, recipient, digest));
+                if (!digestKeys.TryGetValue(digesting, out var key))
+                    digestKeys[digesting] = key = await composer.KeyAsync(app, e, digest.Key);
+                routed.Digested.Add(ToDigestItem(work, e, recipient, digest, key));
                 continue;
             }
+
+            NewThrottle? throttle = null;
+            if (recipient.Rule is { Throttle: not null } throttled && !throttles.TryGetValue(throttled, out throttle))
+                throttles[throttled] = throttle = await composer.ThrottleOfAsync(app, e, throttled);
 
             var variant = recipient.Rule?.TextFor(recipient.Locale);
             if (!texts.TryGetValue((recipient.Rule, variant), out var text))
@@ -220,7 +228,7 @@ internal sealed partial class NotificationRouter(
                 TemplateError = text.TemplateError,
                 ManifestVersion = recipient.Rule is null ? null : app.Version,
                 EmailContent = text.EmailContent,
-                Throttle = recipient.Rule is null ? null : await composer.ThrottleOfAsync(app, e, recipient.Rule),
+                Throttle = throttle,
                 Deliveries = [],
             };
             routed.Planned.Add(new PlannedNotification(notification, recipient.Channels, app.Manifest.IsRequired(e.Type), recipient.Rule?.UnlessAckedWithin));
@@ -229,16 +237,17 @@ internal sealed partial class NotificationRouter(
         routed.Progress.Add(page.Next is { } next ? new RoutingProgress(work, IsDone: false, next.Rule, next.User) : new RoutingProgress(work, IsDone: true));
     }
 
-    private async ValueTask<NewDigestItem> ToDigestItemAsync(App app, RoutingWork work, StoredEvent e, Recipient recipient, DigestRule digest) => new()
+    private static NewDigestItem ToDigestItem(RoutingWork work, StoredEvent e, Recipient recipient, DigestRule digest, string key) => new()
     {
         WorkId = work.Id,
         App = work.App,
         Rule = recipient.Rule!.Name,
         UserId = recipient.UserId,
-        Key = await composer.KeyAsync(app, e, digest.Key),
+        Key = key,
         Source = work.Source,
         EventId = work.EventId,
-        Data = recipient.SeesEvent ? e.Data : "{}",
+        Data = e.Data,
+        SeesEvent = recipient.SeesEvent,
         At = e.RecordedAt,
         Position = e.Position,
         Window = digest.Window,

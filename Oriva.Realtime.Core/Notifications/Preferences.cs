@@ -20,10 +20,11 @@ public sealed record PreferenceMatrix(bool Muted, IReadOnlyList<PreferenceItem>?
 /// <summary>What users want to be told, where and when. Routing and delivery ask; a change counts for what is sent after it.</summary>
 public sealed class Preferences
 {
-    /// <summary>In the place of a type: everything that is not required.</summary>
+    /// <summary>In the place of a type: everything that is not required. A channel that is off here is off for all types.</summary>
     public const string AllTypes = "*";
 
     private const int MostRetries = 10;
+    private const int MostItems = 1_000;
     private static readonly string[] s_channels = [ChannelNames.InApp, ChannelNames.Websocket, ChannelNames.Push, ChannelNames.Email];
 
     private readonly RealtimeDatabase _database;
@@ -60,15 +61,20 @@ public sealed class Preferences
         var off = Check(manifest, wanted, faults);
         if (!faults.IsEmpty)
             return faults.ToFault();
-        await ChangeAsync(app!, caller.Sub, settings => settings with { Muted = wanted.Muted, Off = off, QuietHours = wanted.QuietHours }, cancellationToken);
-        return ToMatrix(manifest, new NotificationSettings(wanted.Muted, off, wanted.QuietHours));
+        var changed = await ChangeAsync(app!, caller.Sub, settings =>
+        {
+            // What the caller may not have been shown stays as it is: nobody is subscribed again by saving something else.
+            var kept = settings.Off.Where(type => !off.ContainsKey(type.Key) && manifest.RulesOn(type.Key).Count == 0 && type.Key != AllTypes && wanted.Items?.Any(item => item.Type == type.Key) != true);
+            return new NotificationSettings(wanted.Muted, kept.Concat(off).ToDictionary(StringComparer.Ordinal), wanted.QuietHours);
+        }, cancellationToken);
+        return ToMatrix(manifest, changed);
     }
 
     /// <summary>Turns one channel off, for a type or for <see cref="AllTypes"/>: what a link in an e-mail does. Twice is as good as once.</summary>
     public Task MuteAsync(string app, string userId, string type, string channel, CancellationToken cancellationToken) =>
         ChangeAsync(app, userId, settings => settings.Without(type, channel), cancellationToken);
 
-    private async Task ChangeAsync(string app, string userId, Func<NotificationSettings, NotificationSettings> change, CancellationToken cancellationToken)
+    private async Task<NotificationSettings> ChangeAsync(string app, string userId, Func<NotificationSettings, NotificationSettings> change, CancellationToken cancellationToken)
     {
         for (var retry = 0; ; retry++)
         {
@@ -82,7 +88,7 @@ public sealed class Preferences
             try
             {
                 await context.SaveChangesAsync(cancellationToken);
-                return;
+                return changed;
             }
             catch (DbUpdateException e) when (!StoreOutage.Is(e) && retry < MostRetries)
             {
@@ -91,34 +97,34 @@ public sealed class Preferences
         }
     }
 
-    /// <summary>A row for each type that a rule notifies about, and one for the rest that subscriptions bring.</summary>
+    /// <summary>A row for each type that a rule notifies about or that the user has turned off, and one for all of them.</summary>
     private static PreferenceMatrix ToMatrix(Manifest manifest, NotificationSettings settings)
     {
-        var items = TypesOf(manifest).Select(type => new PreferenceItem(
+        var types = TypesOf(manifest).Union(settings.Off.Keys, StringComparer.Ordinal).Where(type => type != AllTypes).Order(StringComparer.Ordinal);
+        var items = types.Select(type => new PreferenceItem(
             type, manifest.Events.GetValueOrDefault(type)?.Title ?? type, manifest.IsRequired(type),
-            ChannelsOf(manifest, type).ToDictionary(channel => channel, channel => settings.Objection(type, channel, manifest.IsRequired(type), ignoreMute: true) is null, StringComparer.Ordinal)));
-        var rest = new PreferenceItem(
-            AllTypes, "Everything else", false, s_channels.ToDictionary(channel => channel, channel => !settings.IsOff(AllTypes, channel), StringComparer.Ordinal));
-        return new PreferenceMatrix(settings.Muted, [.. items, rest], settings.QuietHours);
+            ChannelsOf(manifest, type).ToDictionary(channel => channel, channel => manifest.IsRequired(type) || !settings.IsOff(type, channel), StringComparer.Ordinal)));
+        var all = new PreferenceItem(AllTypes, "Everything", false, s_channels.ToDictionary(channel => channel, channel => !settings.IsOff(AllTypes, channel), StringComparer.Ordinal));
+        return new PreferenceMatrix(settings.Muted, [.. items, all], settings.QuietHours);
     }
 
-    private static IEnumerable<string> TypesOf(Manifest manifest) => manifest.Notifications.Select(rule => rule.On).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
+    private static IEnumerable<string> TypesOf(Manifest manifest) => manifest.Notifications.Select(rule => rule.On).Distinct(StringComparer.Ordinal);
 
+    /// <summary>Of a type without a rule, which a back end or a subscription brings, all.</summary>
     private static IEnumerable<string> ChannelsOf(Manifest manifest, string type) =>
-        type == AllTypes ? s_channels : s_channels.Intersect(manifest.RulesOn(type).SelectMany(RecipientFinder.ChannelsOf), StringComparer.Ordinal);
+        manifest.RulesOn(type).Count == 0 ? s_channels : s_channels.Intersect(manifest.RulesOn(type).SelectMany(RecipientFinder.ChannelsOf), StringComparer.Ordinal);
 
     /// <returns>What is turned off.</returns>
     private static Dictionary<string, HashSet<string>> Check(Manifest manifest, PreferenceMatrix wanted, FaultList faults)
     {
         var off = new Dictionary<string, HashSet<string>>(StringComparer.Ordinal);
-        var types = TypesOf(manifest).Append(AllTypes).ToHashSet(StringComparer.Ordinal);
-        if (wanted.Items?.Count > types.Count)
-            faults.Add(FaultCodes.TooLarge, "/items", "At most one item for each type, and one for the rest.");
-        foreach (var (i, item) in (wanted.Items ?? []).Take(types.Count).Index())
+        if (wanted.Items?.Count > MostItems)
+            faults.Add(FaultCodes.TooLarge, "/items", $"At most {MostItems} items.");
+        foreach (var (i, item) in (wanted.Items ?? []).Take(MostItems).Index())
         {
-            if (item?.Type is null || !types.Contains(item.Type))
+            if (item?.Type is null || (item.Type != AllTypes && !manifest.HasTypesLike(item.Type)))
             {
-                faults.Add(FaultCodes.UnknownType, $"/items/{i}/type", "The app notifies about no such type.");
+                faults.Add(FaultCodes.UnknownType, $"/items/{i}/type", "The app has no such type.");
                 continue;
             }
 
@@ -165,13 +171,12 @@ internal sealed record NotificationSettings(bool Muted, IReadOnlyDictionary<stri
     public bool IsOff(string type, string channel) => Off.TryGetValue(type, out var channels) && channels.Contains(channel);
 
     /// <returns>Why a notification about the type does not go there; null: it does. Required ones always do, and a back end's webhook is no user's to turn off.</returns>
-    public string? Objection(string? type, string channel, bool required, bool ignoreMute = false)
+    public string? Objection(string? type, string channel, bool required)
     {
         if (required || channel == ChannelNames.Webhook)
             return null;
-        if (Muted && !ignoreMute)
+        if (Muted)
             return MutedReason;
-        // A type that the matrix shows has its own word; '*' is for the rest, and for who unsubscribed from everything.
         return (type is not null && IsOff(type, channel)) || IsOff(Preferences.AllTypes, channel) ? PreferenceReason : null;
     }
 

@@ -20,6 +20,7 @@ internal sealed partial class ScheduleWorker(
     RealtimeMetrics metrics, TimeProvider time, IOptions<DeliveryOptions> options, ILogger<ScheduleWorker> logger) : BackgroundService
 {
     private const int ClaimedAtOnce = 100;
+    private const int ClaimedPerApp = 20;
 
     /// <summary>What is due now.</summary>
     /// <returns>How many digests, requests and notifications it took.</returns>
@@ -27,14 +28,14 @@ internal sealed partial class ScheduleWorker(
     {
         var now = StoreTime.Truncate(time.GetUtcNow());
         var taken = 0;
-        foreach (var work in await store.ClaimDigestsAsync(ClaimedAtOnce, options.Value.Lease, now))
+        foreach (var work in await store.ClaimDigestsAsync(ClaimedAtOnce, ClaimedPerApp, options.Value.Lease, now))
         {
             taken++;
             await GuardAsync(work.App, "digest", work.Id.ToString(), async () => Announce(await store.FinishDigestAsync(
                 work, await digests.ComposeAsync(work, cancellationToken), now, (notification, counts) => events.OfCreated(notification, counts, now))));
         }
 
-        foreach (var work in await store.ClaimScheduledAsync(ClaimedAtOnce, options.Value.Lease, now))
+        foreach (var work in await store.ClaimScheduledAsync(ClaimedAtOnce, ClaimedPerApp, options.Value.Lease, now))
         {
             taken++;
             await GuardAsync(work.App, "request", work.Id, async () => Announce(await direct.SendScheduledAsync(work, now, cancellationToken)));
@@ -52,7 +53,7 @@ internal sealed partial class ScheduleWorker(
             {
                 var taken = await RunOnceAsync(stoppingToken);
                 answering = true;
-                if (taken < ClaimedAtOnce)
+                if (taken == 0)
                     await Task.Delay(options.Value.Poll, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)

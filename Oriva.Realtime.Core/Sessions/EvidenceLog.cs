@@ -24,20 +24,22 @@ internal sealed partial class EvidenceLog(EventStore store, TimeProvider time, I
     /// <summary>Streams that wait to be saved while the store is away; more are forgotten.</summary>
     private const int MostWaiting = 100_000;
 
-    private readonly ConcurrentQueue<(Subscription Subscription, StreamPosition Stream)> _moved = new();
+    /// <summary>Users' own streams come first: whether a notification was acknowledged decides what else is sent.</summary>
+    private readonly ConcurrentQueue<(Subscription Subscription, StreamPosition Stream)> _ofUsers = new();
+    private readonly ConcurrentQueue<(Subscription Subscription, StreamPosition Stream)> _ofOthers = new();
 
     /// <summary>The session has pushed or been acknowledged something in this stream.</summary>
     public void Moved(Subscription subscription, StreamPosition stream)
     {
         if (stream.MarkMoved())
-            _moved.Enqueue((subscription, stream));
+            (stream.Stream.Name.UserId is null ? _ofOthers : _ofUsers).Enqueue((subscription, stream));
     }
 
     /// <summary>Saves what has moved until now.</summary>
     /// <param name="hurrying">Ends the pauses.</param>
     public async Task SaveAsync(CancellationToken hurrying)
     {
-        for (var left = _moved.Count; left > 0; left -= RowsAStatement)
+        for (var left = _ofUsers.Count + _ofOthers.Count; left > 0; left -= RowsAStatement)
         {
             await SaveSomeAsync(Math.Min(left, RowsAStatement));
             if (left > RowsAStatement)
@@ -57,7 +59,7 @@ internal sealed partial class EvidenceLog(EventStore store, TimeProvider time, I
             catch (StoreException e)
             {
                 LogPutOff(e.Message);
-                Forget(_moved.Count - MostWaiting);
+                Forget(_ofUsers.Count + _ofOthers.Count - MostWaiting);
             }
         }
     }
@@ -66,7 +68,7 @@ internal sealed partial class EvidenceLog(EventStore store, TimeProvider time, I
     {
         var taken = new List<(Subscription Subscription, StreamPosition Stream)>(count);
         var intervals = new Dictionary<(string Session, string Stream, long From), EvidenceInterval>(count);
-        while (taken.Count < count && _moved.TryDequeue(out var moved))
+        while (taken.Count < count && (_ofUsers.TryDequeue(out var moved) || _ofOthers.TryDequeue(out moved)))
         {
             taken.Add(moved);
             // Unmarked first: what moves from here on is moved again.
@@ -87,10 +89,10 @@ internal sealed partial class EvidenceLog(EventStore store, TimeProvider time, I
         }
     }
 
-    /// <summary>The oldest; a stream that moves on is here again.</summary>
+    /// <summary>The oldest, those of users last; a stream that moves on is here again.</summary>
     private void Forget(int count)
     {
-        for (; count > 0 && _moved.TryDequeue(out var moved); count--)
+        for (; count > 0 && (_ofOthers.TryDequeue(out var moved) || _ofUsers.TryDequeue(out moved)); count--)
             moved.Stream.UnmarkMoved();
     }
 

@@ -93,6 +93,9 @@ internal sealed record NewDigestItem
 
     public required string Data { get; init; }
 
+    /// <summary>Whom a rule merely tells about an event gets its text, and not its data.</summary>
+    public required bool SeesEvent { get; init; }
+
     public required DateTimeOffset At { get; init; }
 
     public required long Position { get; init; }
@@ -161,7 +164,8 @@ internal sealed record NotificationState(Guid Id, bool Seen, bool Read, bool Arc
 }
 
 /// <param name="IsRepeat">The id was there with the same content; nothing was added.</param>
-internal sealed record RequestedNotifications(bool IsRepeat, IReadOnlyList<NewNotification> Added);
+/// <param name="IsScheduled">It waits for its time.</param>
+internal sealed record RequestedNotifications(bool IsRepeat, bool IsScheduled, IReadOnlyList<NewNotification> Added);
 
 /// <param name="Found">The ids that are the user's, changed or not.</param>
 internal sealed record MarkedInbox(InboxCounts Counts, IReadOnlySet<Guid> Found);
@@ -204,6 +208,9 @@ public sealed record DeliveryWork(Guid Id, Guid LockId, Guid NotificationId, str
     public string? Locale { get; init; }
 
     public string? TimeZone { get; init; }
+
+    /// <summary>It was acknowledged or recalled while another node had it, and that node has not said what came of it: it is not tried again.</summary>
+    internal bool IsOver { get; init; }
 
     /// <summary>JSON: of the user's preferences; null: none.</summary>
     internal string? QuietHours { get; init; }

@@ -1,7 +1,6 @@
 using System.Data.Common;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Storage.Rows;
 
@@ -16,12 +15,8 @@ namespace Oriva.Realtime.Core.Storage;
 /// than its lease writes nothing. When something is due, is by the clock of whoever asks. Whoever changes a user's notifications locks the user's counts
 /// first; who has several users locks them in the order of the key. Outages are thrown as <see cref="StoreException"/>.
 /// </remarks>
-internal abstract class NotificationStore(NotificationStatements sql)
+internal abstract partial class NotificationStore(NotificationStatements sql)
 {
-    public const string Throttled = "throttled";
-    public const string Recalled = "recalled";
-    public const string RecalledAfterClaim = "recalled_after_claim";
-
     private static readonly JsonSerializerOptions s_json = new(JsonSerializerDefaults.Web)
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
@@ -81,9 +76,9 @@ internal abstract class NotificationStore(NotificationStatements sql)
                 ("app", app), ("id", id), ("hash", contentHash), ("now", Time(now)), ("scheduled", scheduled?.Request), ("send_at", scheduled is { } given ? Time(given.SendAt) : null),
             ]) > 0;
         if (isNew)
-            return new RequestedNotifications(IsRepeat: false, await AddAsync(connection, notifications, now, announce));
-        var stored = await connection.QueryAsync(sql.FindRequest, [("app", app), ("id", id)], row => row.GetFieldValue<byte[]>(0));
-        return stored[0].AsSpan().SequenceEqual(contentHash) ? new RequestedNotifications(IsRepeat: true, []) : null;
+            return new RequestedNotifications(IsRepeat: false, IsScheduled: scheduled is not null, await AddAsync(connection, notifications, now, announce));
+        var stored = await connection.QueryAsync(sql.FindRequest, [("app", app), ("id", id)], row => (Hash: row.GetFieldValue<byte[]>(0), IsScheduled: row.GetBoolean(1)));
+        return stored[0].Hash.AsSpan().SequenceEqual(contentHash) ? new RequestedNotifications(IsRepeat: true, stored[0].IsScheduled, []) : null;
     });
 
     /// <summary>Marks some of a user's notifications, or all that are unread, and counts anew. Those that are marked so already do not change.</summary>
@@ -116,123 +111,6 @@ internal abstract class NotificationStore(NotificationStatements sql)
             sql.SetCounts, [("app", app), ("user", userId), ("total", counts.Total), ("unread", counts.Unread), ("unseen", counts.Unseen), ("rev", counts.Rev)]);
         await AddToOutboxAsync(connection, [announce([.. changes.Select(change => change.After.Id)], counts)], now);
         return new MarkedInbox(counts, found);
-    });
-
-    /// <summary>Requests whose time has come.</summary>
-    public Task<List<ScheduledWork>> ClaimScheduledAsync(int limit, TimeSpan lease, DateTimeOffset now) => WithConnectionAsync(connection =>
-    {
-        var lockId = Guid.CreateVersion7(now);
-        return connection.QueryAsync(
-            sql.ClaimScheduled, [("limit", limit), ("lease", Span(lease)), ("lock", Id(lockId)), ("now", Time(now))],
-            row => new ScheduledWork(row.GetString(0), row.GetString(1), lockId, row.GetString(2)));
-    });
-
-    /// <summary>Sends a scheduled request.</summary>
-    /// <returns>Null: it was recalled, or another node has it.</returns>
-    public Task<IReadOnlyList<NewNotification>?> SendScheduledAsync(
-        ScheduledWork work, IReadOnlyList<NewNotification> notifications, DateTimeOffset now, Func<NewNotification, InboxCounts, OutboxRow?> announce) =>
-        InTransactionAsync<IReadOnlyList<NewNotification>?>(async connection =>
-            await connection.ExecuteAsync(sql.FinishScheduled, [("app", work.App), ("id", work.Id), ("lock", Id(work.LockId))]) > 0
-                ? await AddAsync(connection, notifications, now, announce)
-                : null);
-
-    /// <returns>False: it was sent, or there is none that is scheduled.</returns>
-    public Task<bool> RecallScheduledAsync(string app, string id, DateTimeOffset now) => WithConnectionAsync(async connection =>
-        await connection.ExecuteAsync(sql.RecallScheduled, [("app", app), ("id", id), ("now", Time(now))]) > 0);
-
-    /// <summary>Digests whose window is over, or that are full. From here on they are closed.</summary>
-    public Task<List<DigestWork>> ClaimDigestsAsync(int limit, TimeSpan lease, DateTimeOffset now) => WithConnectionAsync(connection =>
-    {
-        var lockId = Guid.CreateVersion7(now);
-        return connection.QueryAsync(
-            sql.ClaimDigests, [("limit", limit), ("lease", Span(lease)), ("lock", Id(lockId)), ("now", Time(now))],
-            row => new DigestWork(ReadId(row, 0), lockId, row.GetString(1), row.GetString(2), row.GetString(3), ReadTime(row, 4)));
-    });
-
-    /// <summary>Makes a digest a notification.</summary>
-    /// <returns>Null: another node has it.</returns>
-    public Task<IReadOnlyList<NewNotification>?> FinishDigestAsync(
-        DigestWork work, NewNotification notification, DateTimeOffset now, Func<NewNotification, InboxCounts, OutboxRow?> announce) =>
-        InTransactionAsync<IReadOnlyList<NewNotification>?>(async connection =>
-            await connection.ExecuteAsync(sql.FinishDigest, [("id", Id(work.Id)), ("lock", Id(work.LockId))]) > 0
-                ? await AddAsync(connection, await ThrottleAsync(connection, [notification], now), now, announce)
-                : null);
-
-    /// <summary>
-    /// Takes a notification back: out of the inbox and its counts, and what is not sent will not be. Of a delivery that is claimed at this moment the claim
-    /// wins, and is not repeated.
-    /// </summary>
-    /// <param name="replaces">Channels in which something can be sent that replaces what was sent before.</param>
-    /// <param name="announce">The log entry of the change, with the counts after it.</param>
-    /// <returns>Null: there is no such notification, or it was recalled before.</returns>
-    public Task<IReadOnlyList<RecalledDelivery>?> RecallAsync(
-        Guid id, string app, string userId, IReadOnlyCollection<string> replaces, DateTimeOffset now, Func<InboxCounts, OutboxRow> announce) =>
-        InTransactionAsync<IReadOnlyList<RecalledDelivery>?>(async connection =>
-    {
-        var counts = (await connection.QueryAsync(sql.LockCounts, [("app", app), ("user", userId)], row => ReadCounts(row, 0)))[0];
-        var found = await connection.QueryAsync(sql.LockNotification, [("id", Id(id))], row => (State: ReadState(row), InInbox: row.GetBoolean(4)));
-        if (found is not [var (state, inInbox)])
-            return null;
-        await connection.ExecuteAsync(sql.RecallNotification, [("id", Id(id)), ("now", Time(now))]);
-        counts = (inInbox ? counts.Less(state) : counts) with { Rev = counts.Rev + 1 };
-        await connection.ExecuteAsync(
-            sql.SetCounts, [("app", app), ("user", userId), ("total", counts.Total), ("unread", counts.Unread), ("unseen", counts.Unseen), ("rev", counts.Rev)]);
-        await AddToOutboxAsync(connection, [announce(counts)], now);
-
-        var deliveries = await connection.QueryAsync(
-            sql.FindDeliveries, [("id", Id(id))], row => new DeliveryState(ReadId(row, 0), row.GetString(1), row.GetString(2), row.GetBoolean(3)));
-        var recalls = deliveries.ConvertAll(delivery => (Delivery: delivery, Recall: RecallOf(delivery, replaces)));
-        var rows = recalls.Where(recall => recall.Recall.Reason is not null).Select(recall => new
-        {
-            Id = JsonId(recall.Delivery.Id), recall.Recall.Status, recall.Recall.Reason, recall.Recall.IsQueued, recall.Delivery.IsLeased,
-        });
-        await connection.ExecuteAsync(sql.RecallDeliveries, [("rows", JsonSerializer.Serialize(rows, s_json)), ("now", Time(now))]);
-        return recalls.ConvertAll(recall => new RecalledDelivery(recall.Delivery.Channel, recall.Recall.Outcome));
-    });
-
-    /// <summary>
-    /// Deletes a bounded number of notifications from before <paramref name="cutoff"/>, with their deliveries and attempts, and takes them out of the counts:
-    /// user by user, so that nobody's inbox is locked for long.
-    /// </summary>
-    /// <param name="announce">The log entry of an inbox that has changed. Not called for what did not count any more.</param>
-    /// <returns>Whether there may be more.</returns>
-    public async Task<bool> DropBeforeAsync(
-        DateTimeOffset cutoff, int limit, DateTimeOffset now, Func<string, string, IReadOnlyList<Guid>, InboxCounts, OutboxRow> announce)
-    {
-        var old = await WithConnectionAsync(connection => connection.QueryAsync(
-            sql.FindOldNotifications, [("cutoff", Time(cutoff)), ("limit", limit)], row => (Id: ReadId(row, 0), App: row.GetString(1), UserId: row.GetString(2))));
-        foreach (var inbox in old.GroupBy(row => (row.App, row.UserId)))
-        {
-            await InTransactionAsync(async connection =>
-            {
-                var (app, user) = inbox.Key;
-                var ids = JsonSerializer.Serialize(inbox.Select(row => JsonId(row.Id)), s_json);
-                var before = (await connection.QueryAsync(sql.LockCounts, [("app", app), ("user", user)], row => ReadCounts(row, 0)))[0];
-                var states = await connection.QueryAsync(sql.FindStates, [("app", app), ("user", user), ("ids", ids)], ReadState);
-                var counts = states.Aggregate(before, (sum, state) => sum.Less(state));
-                if (counts != before)
-                {
-                    counts = counts with { Rev = counts.Rev + 1 };
-                    await connection.ExecuteAsync(
-                        sql.SetCounts, [("app", app), ("user", user), ("total", counts.Total), ("unread", counts.Unread), ("unseen", counts.Unseen), ("rev", counts.Rev)]);
-                    await AddToOutboxAsync(connection, [announce(app, user, states.ConvertAll(state => state.Id), counts)], now);
-                }
-
-                foreach (var drop in new[] { sql.DropAttempts, sql.DropDeliveries, sql.DropNotifications })
-                    await connection.ExecuteAsync(drop, [("ids", ids)]);
-                return true;
-            });
-        }
-
-        return old.Count == limit;
-    }
-
-    /// <summary>Deletes what only told repeats, joined digests or counted for throttles, and no longer does.</summary>
-    public Task DropLeftoversAsync(DateTimeOffset cutoff, DateTimeOffset now) => WithConnectionAsync(async connection =>
-    {
-        await connection.ExecuteAsync(sql.DropRequests, [("cutoff", Time(cutoff))]);
-        await connection.ExecuteAsync(sql.DropDigestItems, [("cutoff", Time(cutoff))]);
-        return await connection.ExecuteAsync(sql.DropThrottles, [("now", Time(now))]);
     });
 
     /// <summary>Deliveries that are due and nobody's and not paused, each app's oldest first, and apps in another order each time.</summary>
@@ -273,7 +151,7 @@ internal abstract class NotificationStore(NotificationStatements sql)
     public Task SuppressAsync(DeliveryWork work, string reason) =>
         WithConnectionAsync(connection => connection.ExecuteAsync(sql.SuppressDelivery, [("id", Id(work.Id)), ("lock", Id(work.LockId)), ("reason", reason)]));
 
-    /// <summary>Gives a claim back without an attempt, for this reason.</summary>
+    /// <summary>Gives a claim back without an attempt, for this reason; what was acknowledged or recalled after a claim is cancelled instead.</summary>
     public Task PostponeAsync(DeliveryWork work, DateTimeOffset until, string reason) => WithConnectionAsync(connection =>
         connection.ExecuteAsync(sql.PostponeDelivery, [("id", Id(work.Id)), ("lock", Id(work.LockId)), ("next", Time(until)), ("reason", reason)]));
 
@@ -343,60 +221,6 @@ internal abstract class NotificationStore(NotificationStatements sql)
         await AddToOutboxAsync(connection, [.. entries.OfType<OutboxRow>()], now);
         return added;
     }
-
-    /// <summary>In the caller's transaction: counts, and suppresses what is too many.</summary>
-    private async Task<IReadOnlyList<NewNotification>> ThrottleAsync(StoreConnection connection, IReadOnlyList<NewNotification> notifications, DateTimeOffset now)
-    {
-        var groups = notifications.Where(n => n.Throttle is not null).GroupBy(n => (n.App, n.Rule, n.UserId, n.Throttle!.Key)).ToList();
-        if (groups.Count == 0)
-            return notifications;
-        var rows = JsonSerializer.Serialize(
-            groups.Select(group => new { group.Key.App, group.Key.Rule, group.Key.UserId, group.Key.Key, Count = group.Count(), EndsAt = JsonTime(now + group.First().Throttle!.Per) }), s_json);
-        var counted = (await connection.QueryAsync(
-                sql.CountThrottles, [("rows", rows), ("now", Time(now))], row => (Key: (row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3)), Count: row.GetInt32(4))))
-            .ToDictionary(row => row.Key, row => row.Count);
-        var tooMany = groups.SelectMany(group => group.Skip(Math.Max(0, group.First().Throttle!.Most - (counted[group.Key] - group.Count())))).Select(n => n.Id).ToHashSet();
-        return [.. notifications.Select(n => tooMany.Contains(n.Id) ? n.Suppressed(Throttled) : n)];
-    }
-
-    /// <summary>In the caller's transaction, which holds the digests until it ends.</summary>
-    private async Task AddToDigestsAsync(StoreConnection connection, IReadOnlyList<NewDigestItem> items, DateTimeOffset now)
-    {
-        if (items.Count == 0)
-            return;
-        var groups = items.GroupBy(item => (item.App, item.Rule, item.UserId, item.Key)).ToList();
-        var opened = JsonSerializer.Serialize(
-            groups.Select(group => new
-            {
-                Id = JsonId(Guid.CreateVersion7(now)), group.Key.App, group.Key.Rule, group.Key.UserId, group.Key.Key, DueAt = JsonTime(now + group.First().Window),
-            }),
-            s_json);
-        var digests = (await connection.QueryAsync(
-                sql.OpenDigests, [("rows", opened), ("now", Time(now))], row => (Id: ReadId(row, 0), Key: (row.GetString(1), row.GetString(2), row.GetString(3), row.GetString(4)))))
-            .ToDictionary(row => row.Key, row => row.Id);
-        var rows = JsonSerializer.Serialize(
-            groups.SelectMany(group => group.Select(item => new
-            {
-                item.App, item.Rule, item.UserId, item.Source, item.EventId, DigestId = JsonId(digests[group.Key]), item.Data, At = JsonTime(item.At), item.Position,
-            })),
-            s_json);
-        var added = (await connection.QueryAsync(sql.AddDigestItems, [("rows", rows)], row => ReadId(row, 0))).CountBy(id => id).ToDictionary();
-        var growth = JsonSerializer.Serialize(
-            groups.Select(group => (Id: digests[group.Key], group.First().Max)).Select(digest => new { Id = JsonId(digest.Id), Added = added.GetValueOrDefault(digest.Id), digest.Max }), s_json);
-        await connection.ExecuteAsync(sql.GrowDigests, [("rows", growth), ("now", Time(now))]);
-    }
-
-    /// <returns>Without a reason: it stays as it is.</returns>
-    private static (string Outcome, string Status, string? Reason, bool IsQueued) RecallOf(DeliveryState delivery, IReadOnlyCollection<string> replaces) => delivery switch
-    {
-        { Channel: ChannelNames.InApp, Status: DeliveryStatus.Delivered } => (RecallOutcome.Removed, DeliveryStatus.Cancelled, Recalled, false),
-        { Channel: ChannelNames.Websocket, Status: DeliveryStatus.Pending or DeliveryStatus.Sent or DeliveryStatus.Delivered } => (RecallOutcome.Removed, DeliveryStatus.Cancelled, Recalled, false),
-        { IsLeased: true } => (RecallOutcome.NotRecalled, delivery.Status, RecalledAfterClaim, false),
-        { Status: DeliveryStatus.Pending or DeliveryStatus.Failed or DeliveryStatus.Dead } => (RecallOutcome.Cancelled, DeliveryStatus.Cancelled, Recalled, false),
-        { Status: DeliveryStatus.Sent or DeliveryStatus.Delivered } when replaces.Contains(delivery.Channel) => (RecallOutcome.Replacing, DeliveryStatus.Pending, Recalled, true),
-        { Status: DeliveryStatus.Sent or DeliveryStatus.Delivered } => (RecallOutcome.NotRecalled, delivery.Status, null, false),
-        _ => (RecallOutcome.None, delivery.Status, null, false),
-    };
 
     private async Task AddToOutboxAsync(StoreConnection connection, IReadOnlyList<OutboxRow> entries, DateTimeOffset now)
     {
@@ -476,6 +300,7 @@ internal abstract class NotificationStore(NotificationStatements sql)
         IsMuted = !row.IsDBNull(23) && row.GetBoolean(23),
         MutedChannels = TextOrNull(row, 24),
         QuietHours = TextOrNull(row, 25),
+        IsOver = !row.IsDBNull(26) && row.GetBoolean(26),
     };
 
     private NotificationState ReadState(DbDataReader row) => new(ReadId(row, 0), row.GetBoolean(1), row.GetBoolean(2), row.GetBoolean(3));

@@ -48,7 +48,7 @@ internal static class PostgresNotificationSql
             VALUES (@app, @id, @hash, @now, @scheduled::json, @send_at::timestamptz) ON CONFLICT DO NOTHING
             """,
 
-        FindRequest = "SELECT content_hash FROM realtime.notification_requests WHERE app = @app AND id = @id",
+        FindRequest = "SELECT content_hash, scheduled IS NOT NULL FROM realtime.notification_requests WHERE app = @app AND id = @id",
 
         AddNotifications = """
             INSERT INTO realtime.notifications
@@ -126,7 +126,7 @@ internal static class PostgresNotificationSql
             )
             SELECT c.id, c.notification_id, c.app, c.user_id, c.rule, c.channel, c.attempts,
                    n.type, n.title, n.body, n.link, n.image, n.actions::text, n.data::text, n.created_at, u.email, u.locale, u.time_zone, u.left_at IS NOT NULL,
-                   c.target, c.content::text, n.expires_at, n.recalled_at IS NOT NULL, p.muted, p.channels::text, p.quiet_hours::text
+                   c.target, c.content::text, n.expires_at, n.recalled_at IS NOT NULL, p.muted, p.channels::text, p.quiet_hours::text, c.reason LIKE '%_after_claim'
             FROM claimed c JOIN realtime.notifications n ON n.id = c.notification_id
             LEFT JOIN realtime.app_users u ON u.app = c.app AND u.user_id = c.user_id
             LEFT JOIN realtime.notification_preferences p ON p.app = c.app AND p.user_id = c.user_id
@@ -136,7 +136,7 @@ internal static class PostgresNotificationSql
         // What was acknowledged or recalled while it was under way is not tried again.
         FinishDelivery = """
             UPDATE realtime.notification_delivery
-            SET status = CASE WHEN @status = 'failed' AND reason LIKE '%_after_claim' THEN 'cancelled' ELSE @status END, reason = CASE WHEN @reason::text IS NULL AND reason LIKE '%_after_claim' THEN reason ELSE @reason::text END,
+            SET status = CASE WHEN @status = 'failed' AND reason LIKE '%_after_claim' THEN 'cancelled' ELSE @status END, reason = CASE WHEN reason LIKE '%_after_claim' AND (@reason::text IS NULL OR @status = 'failed') THEN reason ELSE @reason::text END,
                 attempts = @attempts, next_attempt_at = CASE WHEN @status = 'failed' AND reason LIKE '%_after_claim' THEN NULL ELSE @next::timestamptz END, last_error = @error::text, leased_until = NULL, lock_id = NULL,
                 sent_at = CASE WHEN @sent THEN coalesce(sent_at, @now) ELSE sent_at END,
                 delivered_at = CASE WHEN @delivered THEN @now ELSE delivered_at END,
@@ -192,10 +192,10 @@ internal static class PostgresNotificationSql
             """,
 
         AddDigestItems = """
-            INSERT INTO realtime.digest_items (app, rule, user_id, source, event_id, digest_id, data, at, position)
-            SELECT app, rule, user_id, source, event_id, digest_id, data::json, at, position
-            FROM json_to_recordset(@rows::json) AS n(app text, rule text, user_id text, source text, event_id text, digest_id uuid, data text, at timestamptz,
-                position bigint)
+            INSERT INTO realtime.digest_items (app, rule, user_id, source, event_id, digest_id, data, sees_event, at, position)
+            SELECT app, rule, user_id, source, event_id, digest_id, data::json, sees_event, at, position
+            FROM json_to_recordset(@rows::json) AS n(app text, rule text, user_id text, source text, event_id text, digest_id uuid, data text, sees_event boolean,
+                at timestamptz, position bigint)
             ON CONFLICT (app, source, event_id, rule, user_id) DO NOTHING
             RETURNING digest_id
             """,
@@ -208,10 +208,11 @@ internal static class PostgresNotificationSql
         // Another key makes room for the next digest.
         ClaimDigests = """
             WITH due AS (
-                SELECT id FROM realtime.notification_digests d
-                WHERE due_at <= @now AND (leased_until IS NULL OR leased_until < now())
-                  AND NOT EXISTS (SELECT FROM realtime.pauses p WHERE (p.app IS NULL OR p.app = d.app) AND p.rule IS NULL AND p.channel IS NULL)
-                ORDER BY due_at LIMIT @limit FOR UPDATE SKIP LOCKED
+                SELECT due.id FROM (SELECT id FROM realtime.apps ORDER BY random()) a CROSS JOIN LATERAL (
+                    SELECT d.id FROM realtime.notification_digests d WHERE d.app = a.id AND d.due_at <= @now AND (d.leased_until IS NULL OR d.leased_until < now())
+                    ORDER BY d.due_at LIMIT @per_app FOR UPDATE SKIP LOCKED) due
+                WHERE NOT EXISTS (SELECT FROM realtime.pauses p WHERE (p.app IS NULL OR p.app = a.id) AND p.rule IS NULL AND p.channel IS NULL)
+                LIMIT @limit
             )
             UPDATE realtime.notification_digests d SET leased_until = now() + @lease, lock_id = @lock, key = 'closed ' || d.id FROM due WHERE d.id = due.id
             RETURNING d.id, d.app, d.rule, d.user_id, d.opened_at
@@ -221,10 +222,12 @@ internal static class PostgresNotificationSql
 
         ClaimScheduled = """
             WITH due AS (
-                SELECT app, id FROM realtime.notification_requests r
-                WHERE scheduled IS NOT NULL AND send_at <= @now AND (leased_until IS NULL OR leased_until < now())
-                  AND NOT EXISTS (SELECT FROM realtime.pauses p WHERE (p.app IS NULL OR p.app = r.app) AND p.rule IS NULL AND p.channel IS NULL)
-                ORDER BY send_at LIMIT @limit FOR UPDATE SKIP LOCKED
+                SELECT due.app, due.id FROM (SELECT id FROM realtime.apps ORDER BY random()) a CROSS JOIN LATERAL (
+                    SELECT r.app, r.id FROM realtime.notification_requests r
+                    WHERE r.app = a.id AND r.scheduled IS NOT NULL AND r.send_at <= @now AND (r.leased_until IS NULL OR r.leased_until < now())
+                    ORDER BY r.send_at LIMIT @per_app FOR UPDATE SKIP LOCKED) due
+                WHERE NOT EXISTS (SELECT FROM realtime.pauses p WHERE (p.app IS NULL OR p.app = a.id) AND p.rule IS NULL AND p.channel IS NULL)
+                LIMIT @limit
             )
             UPDATE realtime.notification_requests r SET leased_until = now() + @lease, lock_id = @lock FROM due WHERE r.app = due.app AND r.id = due.id
             RETURNING r.app, r.id, r.scheduled::text
@@ -269,12 +272,22 @@ internal static class PostgresNotificationSql
 
         DropNotifications = "DELETE FROM realtime.notifications WHERE id IN (SELECT value::uuid FROM json_array_elements_text(@ids::json))",
 
-        DropRequests = "DELETE FROM realtime.notification_requests WHERE coalesce(send_at, created_at) < @cutoff AND scheduled IS NULL",
-
-        DropDigestItems = """
-            DELETE FROM realtime.digest_items i WHERE at < @cutoff AND NOT EXISTS (SELECT FROM realtime.notification_digests d WHERE d.id = i.digest_id)
+        // In batches, and around what others have locked.
+        DropRequests = """
+            DELETE FROM realtime.notification_requests WHERE ctid IN (
+                SELECT ctid FROM realtime.notification_requests WHERE created_at < @cutoff AND scheduled IS NULL AND (send_at IS NULL OR send_at < @cutoff)
+                LIMIT @limit FOR UPDATE SKIP LOCKED)
             """,
 
-        DropThrottles = "DELETE FROM realtime.notification_throttles WHERE ends_at < @now",
+        DropDigestItems = """
+            DELETE FROM realtime.digest_items WHERE ctid IN (
+                SELECT i.ctid FROM realtime.digest_items i WHERE i.at < @cutoff AND NOT EXISTS (SELECT FROM realtime.notification_digests d WHERE d.id = i.digest_id)
+                LIMIT @limit FOR UPDATE SKIP LOCKED)
+            """,
+
+        DropThrottles = """
+            DELETE FROM realtime.notification_throttles WHERE ctid IN (
+                SELECT ctid FROM realtime.notification_throttles WHERE ends_at < @now LIMIT @limit FOR UPDATE SKIP LOCKED)
+            """,
     };
 }

@@ -223,7 +223,8 @@ internal sealed class RealtimeDbContext(DbContextOptions<RealtimeDbContext> opti
         modelBuilder.Entity<NotificationRequestRow>(request =>
         {
             request.ToTable("notification_requests").HasKey(row => new { row.App, row.Id });
-            request.HasIndex(row => row.SendAt).HasFilter("scheduled IS NOT NULL").HasDatabaseName("ix_notification_requests_due");
+            request.HasIndex(row => new { row.App, row.SendAt }).HasFilter("scheduled IS NOT NULL").HasDatabaseName("ix_notification_requests_due");
+            request.HasIndex(row => row.CreatedAt);
         });
         modelBuilder.Entity<NotificationPreferenceRow>(preference =>
         {
@@ -244,12 +245,13 @@ internal sealed class RealtimeDbContext(DbContextOptions<RealtimeDbContext> opti
             digest.ToTable("notification_digests").HasKey(row => row.Id);
             digest.Property(row => row.Id).ValueGeneratedNever();
             digest.HasIndex(row => new { row.App, row.Rule, row.UserId, row.Key }).IsUnique().HasDatabaseName("ix_notification_digests_open");
-            digest.HasIndex(row => row.DueAt).HasDatabaseName("ix_notification_digests_due");
+            digest.HasIndex(row => new { row.App, row.DueAt }).HasDatabaseName("ix_notification_digests_due");
         });
         modelBuilder.Entity<DigestItemRow>(item =>
         {
             item.ToTable("digest_items").HasKey(row => new { row.App, row.Source, row.EventId, row.Rule, row.UserId });
             item.HasIndex(row => row.DigestId);
+            item.HasIndex(row => row.At);
         });
         modelBuilder.Entity<NotificationThrottleRow>(throttle =>
         {

@@ -46,7 +46,7 @@ internal static class SqliteNotificationSql
             INSERT INTO notification_requests (app, id, content_hash, created_at, scheduled, send_at) VALUES (@app, @id, @hash, @now, @scheduled, @send_at) ON CONFLICT DO NOTHING
             """,
 
-        FindRequest = "SELECT content_hash FROM notification_requests WHERE app = @app AND id = @id",
+        FindRequest = "SELECT content_hash, scheduled IS NOT NULL FROM notification_requests WHERE app = @app AND id = @id",
 
         AddNotifications = """
             INSERT INTO notifications (id, app, user_id, type, rule, source, event_id, title, body, link, image, actions, data, in_inbox, template_error, manifest_version, expires_at, created_at)
@@ -136,13 +136,14 @@ internal static class SqliteNotificationSql
                 (SELECT recalled_at IS NOT NULL FROM notifications n WHERE n.id = notification_delivery.notification_id),
                 (SELECT muted FROM notification_preferences p WHERE p.app = notification_delivery.app AND p.user_id = notification_delivery.user_id),
                 (SELECT channels FROM notification_preferences p WHERE p.app = notification_delivery.app AND p.user_id = notification_delivery.user_id),
-                (SELECT quiet_hours FROM notification_preferences p WHERE p.app = notification_delivery.app AND p.user_id = notification_delivery.user_id)
+                (SELECT quiet_hours FROM notification_preferences p WHERE p.app = notification_delivery.app AND p.user_id = notification_delivery.user_id),
+                reason LIKE '%_after_claim'
             """,
 
         // What was acknowledged or recalled while it was under way is not tried again.
         FinishDelivery = """
             UPDATE notification_delivery
-            SET status = CASE WHEN @status = 'failed' AND reason LIKE '%_after_claim' THEN 'cancelled' ELSE @status END, reason = CASE WHEN @reason IS NULL AND reason LIKE '%_after_claim' THEN reason ELSE @reason END,
+            SET status = CASE WHEN @status = 'failed' AND reason LIKE '%_after_claim' THEN 'cancelled' ELSE @status END, reason = CASE WHEN reason LIKE '%_after_claim' AND (@reason IS NULL OR @status = 'failed') THEN reason ELSE @reason END,
                 attempts = @attempts, next_attempt_at = CASE WHEN @status = 'failed' AND reason LIKE '%_after_claim' THEN NULL ELSE @next END, last_error = @error, leased_until = NULL, lock_id = NULL,
                 sent_at = CASE WHEN @sent THEN coalesce(sent_at, @now) ELSE sent_at END,
                 delivered_at = CASE WHEN @delivered THEN @now ELSE delivered_at END,
@@ -197,9 +198,9 @@ internal static class SqliteNotificationSql
             """,
 
         AddDigestItems = """
-            INSERT INTO digest_items (app, rule, user_id, source, event_id, digest_id, data, at, position)
+            INSERT INTO digest_items (app, rule, user_id, source, event_id, digest_id, data, sees_event, at, position)
             SELECT n.value ->> 'app', n.value ->> 'rule', n.value ->> 'user_id', n.value ->> 'source', n.value ->> 'event_id', n.value ->> 'digest_id',
-                   n.value ->> 'data', n.value ->> 'at', n.value ->> 'position'
+                   n.value ->> 'data', n.value ->> 'sees_event', n.value ->> 'at', n.value ->> 'position'
             FROM json_each(@rows) AS n WHERE true
             ON CONFLICT (app, source, event_id, rule, user_id) DO NOTHING
             RETURNING digest_id
@@ -216,10 +217,12 @@ internal static class SqliteNotificationSql
         ClaimDigests = """
             UPDATE notification_digests SET leased_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + @lease, lock_id = @lock, key = 'closed ' || id
             WHERE id IN (
-                SELECT d.id FROM notification_digests d
-                WHERE d.due_at <= @now AND (d.leased_until IS NULL OR d.leased_until < unixepoch('subsec') * 1000000)
-                  AND NOT EXISTS (SELECT 1 FROM pauses p WHERE (p.app IS NULL OR p.app = d.app) AND p.rule IS NULL AND p.channel IS NULL)
-                ORDER BY d.due_at LIMIT @limit)
+                SELECT due.id FROM (SELECT id FROM apps ORDER BY random() LIMIT -1) a CROSS JOIN notification_digests due ON due.rowid IN (
+                    SELECT d.rowid FROM notification_digests d
+                    WHERE d.app = a.id AND d.due_at <= @now AND (d.leased_until IS NULL OR d.leased_until < unixepoch('subsec') * 1000000)
+                    ORDER BY d.due_at LIMIT @per_app)
+                WHERE NOT EXISTS (SELECT 1 FROM pauses p WHERE (p.app IS NULL OR p.app = a.id) AND p.rule IS NULL AND p.channel IS NULL)
+                LIMIT @limit)
             RETURNING id, app, rule, user_id, opened_at
             """,
 
@@ -228,10 +231,12 @@ internal static class SqliteNotificationSql
         ClaimScheduled = """
             UPDATE notification_requests SET leased_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + @lease, lock_id = @lock
             WHERE rowid IN (
-                SELECT r.rowid FROM notification_requests r
-                WHERE r.scheduled IS NOT NULL AND r.send_at <= @now AND (r.leased_until IS NULL OR r.leased_until < unixepoch('subsec') * 1000000)
-                  AND NOT EXISTS (SELECT 1 FROM pauses p WHERE (p.app IS NULL OR p.app = r.app) AND p.rule IS NULL AND p.channel IS NULL)
-                ORDER BY r.send_at LIMIT @limit)
+                SELECT due.rowid FROM (SELECT id FROM apps ORDER BY random() LIMIT -1) a CROSS JOIN notification_requests due ON due.rowid IN (
+                    SELECT r.rowid FROM notification_requests r
+                    WHERE r.app = a.id AND r.scheduled IS NOT NULL AND r.send_at <= @now AND (r.leased_until IS NULL OR r.leased_until < unixepoch('subsec') * 1000000)
+                    ORDER BY r.send_at LIMIT @per_app)
+                WHERE NOT EXISTS (SELECT 1 FROM pauses p WHERE (p.app IS NULL OR p.app = a.id) AND p.rule IS NULL AND p.channel IS NULL)
+                LIMIT @limit)
             RETURNING app, id, scheduled
             """,
 
@@ -272,12 +277,16 @@ internal static class SqliteNotificationSql
 
         DropNotifications = "DELETE FROM notifications WHERE id IN (SELECT value FROM json_each(@ids))",
 
-        DropRequests = "DELETE FROM notification_requests WHERE coalesce(send_at, created_at) < @cutoff AND scheduled IS NULL",
-
-        DropDigestItems = """
-            DELETE FROM digest_items AS i WHERE at < @cutoff AND NOT EXISTS (SELECT 1 FROM notification_digests d WHERE d.id = i.digest_id)
+        DropRequests = """
+            DELETE FROM notification_requests WHERE rowid IN (
+                SELECT rowid FROM notification_requests WHERE created_at < @cutoff AND scheduled IS NULL AND (send_at IS NULL OR send_at < @cutoff) LIMIT @limit)
             """,
 
-        DropThrottles = "DELETE FROM notification_throttles WHERE ends_at < @now",
+        DropDigestItems = """
+            DELETE FROM digest_items WHERE rowid IN (
+                SELECT i.rowid FROM digest_items i WHERE i.at < @cutoff AND NOT EXISTS (SELECT 1 FROM notification_digests d WHERE d.id = i.digest_id) LIMIT @limit)
+            """,
+
+        DropThrottles = "DELETE FROM notification_throttles WHERE rowid IN (SELECT rowid FROM notification_throttles WHERE ends_at < @now LIMIT @limit)",
     };
 }

@@ -16,8 +16,8 @@ public static class StoreOutage
             || database is Npgsql.NpgsqlException and not Npgsql.PostgresException
             || database is Npgsql.PostgresException { InvariantSeverity: "FATAL" or "PANIC" }
             || database is Npgsql.PostgresException { SqlState: ['5', '3' or '7' or '8', ..] or ['0', '8', ..] }
-            // No schema or table yet, or nothing granted yet, a standby, another transaction in the way. SQLite's 1 is: no table yet.
-            || database is Npgsql.PostgresException { SqlState: "3F000" or "42P01" or "42501" or "25006" or "40001" or "40P01" or "55P03" },
+            // No schema, table or column yet, or nothing granted yet, a standby, another transaction in the way. SQLite's 1 is: no table yet.
+            || database is Npgsql.PostgresException { SqlState: "3F000" or "42P01" or "42703" or "42501" or "25006" or "40001" or "40P01" or "55P03" },
         _ => false,
     };
 }

@@ -378,15 +378,10 @@ internal sealed class UserTracer(RealtimeDbContext context, TracedEvent e, Manif
             return Waiting(Verdicts.Held, TraceReasons.Paused, null);
         if (delivery.Status == DeliveryStatus.Failed)
             return Waiting(Verdicts.Retrying, TraceReasons.Failed, delivery.LastError);
-        if (delivery.NextAttemptAt <= now)
-            return Waiting(Verdicts.Waiting, TraceReasons.Due, null);
-        if (delivery.Reason is not null || delivery.UnlessAcked)
-            return Waiting(Verdicts.Held, delivery.Reason ?? "unless_acked", null);
-        // Put off without an attempt: only an open circuit does that. What went wrong stands with those that were tried, which are others' too.
-        var error = await context.Deliveries.AsNoTracking()
-            .Where(other => other.App == row.App && other.Channel == delivery.Channel && other.NextAttemptAt != null && other.LastError != null)
-            .OrderByDescending(other => other.NextAttemptAt).Select(other => other.LastError).FirstOrDefaultAsync(cancellationToken);
-        return Waiting(Verdicts.Held, TraceReasons.CircuitOpen, delivery.LastError ?? WithoutAddresses(error));
+        // What a destination is asked for again when it is back stays due meanwhile.
+        return delivery.NextAttemptAt <= now && delivery.Reason != TraceReasons.CircuitOpen
+            ? Waiting(Verdicts.Waiting, TraceReasons.Due, null)
+            : Waiting(Verdicts.Held, delivery.Reason ?? TraceReasons.Due, delivery.Reason == TraceReasons.CircuitOpen ? delivery.LastError : null);
 
         Finding Waiting(string verdict, string why, string? lastError) => new(
             verdict, why,
@@ -417,8 +412,6 @@ internal sealed class UserTracer(RealtimeDbContext context, TracedEvent e, Manif
 
     private static List<DataFilter> FiltersOf(EventSubscriptionRow row) =>
         [.. JsonSerializer.Deserialize<List<FilterRequest>>(row.Filters, WireJson.Options)!.Select(filter => DataFilter.Read(filter, "", new FaultList())).OfType<DataFilter>()];
-
-    private static string? WithoutAddresses(string? error) => error is null ? null : string.Join(' ', error.Split(' ').Select(word => word.Contains('@') ? "…" : word));
 
     private static string Text(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 

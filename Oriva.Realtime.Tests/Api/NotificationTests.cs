@@ -140,6 +140,8 @@ public abstract class NotificationSpecification(HubFixture fixture) : HubTests(f
         (await Publisher.PostAsync(Notifications, later)).ShouldBe(201).Text("sendAt").ShouldEndWith("Z");
         (await Publisher.DeleteAsync($"{Notifications}/{later.id}?app={WorkBuddy}")).ShouldBe(200).At("scheduled").ValueKind.ShouldBe(JsonValueKind.True);
 
+        (await Publisher.PostAsync(Notifications, new { app = WorkBuddy, userIds = new[] { _user }, title = "x", sendAt = "2040-01-01T12:00:00" })).ShouldBeProblem(422, "invalid"); // of which zone?
+
         var now = new { app = WorkBuddy, userIds = new[] { _user }, title = "Now", id = New("now") };
         (await Publisher.PostAsync(Notifications, now)).ShouldBe(201).Number("notified").ShouldBe(1);
         var id = (await InboxAsync(1)).Items("items")[0].Text("id");
@@ -148,7 +150,7 @@ public abstract class NotificationSpecification(HubFixture fixture) : HubTests(f
         (await Publisher.DeleteAsync($"{Notifications}/nonsense")).ShouldBeProblem(404, "not_found");
         var recall = (await Publisher.DeleteAsync($"{Notifications}/{id}")).ShouldBe(200);
         recall.At("scheduled").ValueKind.ShouldBe(JsonValueKind.False);
-        recall.Items("notifications").ShouldHaveSingleItem().Items("deliveries").Select(delivery => (delivery.Text("channel"), delivery.Text("outcome"))).ShouldBe([("in_app", "removed"), ("websocket", "removed")]);
+        recall.Items("notifications").ShouldHaveSingleItem().Items("deliveries").Select(delivery => (delivery.Text("channel"), delivery.Text("outcome"))).ShouldBe([("in_app", "removed"), ("websocket", "removed")], ignoreOrder: true);
         (await ada.GetAsync($"{Notifications}?app={WorkBuddy}")).ShouldBe(200).At("counts").GetRawText().ShouldBe("""{"total":0,"unread":0,"unseen":0,"rev":2}""");
     }
 

@@ -157,6 +157,21 @@ public abstract class DeliverySpecification(StoreFixture fixture) : SteppedSpeci
     }
 
     [Fact]
+    public async Task WhatADestinationDefers_IsTriedAgain_AndOpensNoCircuit()
+    {
+        var node = await StartAsync(delivery => delivery.CircuitFailures = 2);
+        var app = await AddAppAsync(node, members: 10);
+        Email.Answer = (work, _) => Task.FromResult(work.UserId is "u0009" ? ChannelResult.Sent : ChannelResult.Deferred("450 not now, for this one"));
+        await QueueAsync(node, app);
+
+        while (await DeliverAsync(node) > 0)
+            Cancel.ThrowIfCancellationRequested();
+
+        (await CountAsync(node, row => row.Status == DeliveryStatus.Sent)).ShouldBe(1);
+        (await CountAsync(node, row => row.Status == DeliveryStatus.Failed && row.Attempts == 1)).ShouldBe(9);
+    }
+
+    [Fact]
     public async Task Circuit_IsTheDestinationsOwn()
     {
         var node = await StartAsync(delivery => delivery.CircuitFailures = 2);

@@ -89,6 +89,37 @@ public abstract class DigestSpecification(StoreFixture fixture) : SteppedSpecifi
     }
 
     [Fact]
+    public async Task DigestForMembers_TellsTheText_AndKeepsTheDataFromWhomTheEventsAreNotFor()
+    {
+        var node = await StartAsync();
+        var app = await AppAsync(node, new { name = "r", on = TestManifest.Type, title = "Last {{ data.n }}", to = "members", digest = new { window = 600 } });
+        await node.AddMembersAsync(app, "bob");
+        await PublishAsync(node, app, "bob", """{"n":7}""");
+        Time.Advance(s_window);
+        (await DoWhatIsDueAsync(node)).ShouldBe(2);
+
+        (await node.ListAsync(app, "ada")).ShouldHaveSingleItem().ShouldSatisfyAllConditions(
+            found => found.Title.ShouldBe("Last 7"), found => found.Data.GetRawText().ShouldBe("""{"count":1,"events":[{}]}"""));
+        (await node.ListAsync(app, "bob")).ShouldHaveSingleItem().Data.GetRawText().ShouldBe("""{"count":1,"events":[{"n":7}]}""");
+    }
+
+    [Fact]
+    public async Task HugeDigest_KeepsTheNewest_AndCountsAll()
+    {
+        var node = await StartAsync();
+        var app = await AppAsync(node, new { name = "r", on = TestManifest.Type, title = "{{ count }} of {{ events.size }}, last {{ data.n }}", digest = new { window = 600, max = 100 } });
+        var text = new string('x', 30_000);
+        for (var i = 1; i <= 5; i++)
+            await PublishAsync(node, app, data: $$"""{"n":{{i}},"text":"{{text}}"}""");
+        Time.Advance(s_window);
+        await DoWhatIsDueAsync(node);
+
+        var notification = (await node.ListAsync(app, "ada")).ShouldHaveSingleItem();
+        notification.Title.ShouldBe("5 of 2, last 5");
+        notification.Data.GetProperty("events")[0].GetProperty("n").GetInt32().ShouldBe(4);
+    }
+
+    [Fact]
     public async Task RestartInTheMiddleOfTheWindow_LosesNothing_AndDoublesNothing()
     {
         var store = await Fixture.NewStoreAsync();
@@ -102,7 +133,7 @@ public abstract class DigestSpecification(StoreFixture fixture) : SteppedSpecifi
         await PublishAsync(node, app, data: """{"n":3}""");
         Time.Advance(s_window);
         // A node that claimed it and died: another takes over when the lease has lapsed.
-        (await node.Get<NotificationStore>().ClaimDigestsAsync(10, TimeSpan.FromMilliseconds(-1), Time.GetUtcNow())).Count.ShouldBe(1);
+        (await node.Get<NotificationStore>().ClaimDigestsAsync(10, 10, TimeSpan.FromMilliseconds(-1), Time.GetUtcNow())).Count.ShouldBe(1);
         await PublishAsync(node, app, data: """{"n":4}""");
         (await DoWhatIsDueAsync(node)).ShouldBe(1);
         (await DoWhatIsDueAsync(node)).ShouldBe(0);
@@ -119,7 +150,7 @@ public abstract class DigestSpecification(StoreFixture fixture) : SteppedSpecifi
         var app = await AppAsync(node, s_digest);
         await PublishAsync(node, app);
         Time.Advance(s_window);
-        var late = (await node.Get<NotificationStore>().ClaimDigestsAsync(10, TimeSpan.FromMilliseconds(-1), Time.GetUtcNow())).ShouldHaveSingleItem();
+        var late = (await node.Get<NotificationStore>().ClaimDigestsAsync(10, 10, TimeSpan.FromMilliseconds(-1), Time.GetUtcNow())).ShouldHaveSingleItem();
 
         await DoWhatIsDueAsync(node);
         var composed = await node.Get<DigestComposer>().ComposeAsync(late, Cancel);

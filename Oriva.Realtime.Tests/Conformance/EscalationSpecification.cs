@@ -111,6 +111,25 @@ public abstract class EscalationSpecification(StoreFixture fixture) : SteppedSpe
         Email.Attempts.Count.ShouldBe(1);
     }
 
+    /// <summary>The node that had claimed it died: nobody knows whether it was sent.</summary>
+    [Fact]
+    public async Task AcknowledgedAfterAClaimThatLapsed_IsNotSentAgain()
+    {
+        var (node, app) = await StartWithAppAsync();
+        await PublishAsync(node, app);
+        Time.Advance(s_hold);
+        // A lease that holds when it is acknowledged, and has lapsed when the next worker looks.
+        (await node.Get<NotificationStore>().ClaimDeliveriesAsync(["email"], 10, 10, TimeSpan.FromMilliseconds(800), Time.GetUtcNow())).Count.ShouldBe(1);
+        await MarkReadAsync(node, app);
+        (await DeliveryAsync(node, app, "email")).Reason.ShouldBe("acked_after_claim");
+
+        await Eventually("the lease has lapsed", async () => await DeliverAsync(node) > 0);
+
+        Email.Attempts.ShouldBeEmpty();
+        var delivery = await DeliveryAsync(node, app, "email");
+        (delivery.Status, delivery.Reason, delivery.NextAttemptAt).ShouldBe((DeliveryStatus.Cancelled, "acked_after_claim", null));
+    }
+
     [Fact]
     public async Task AcknowledgementThatWasFaster_LeavesNothingToClaim()
     {

@@ -111,6 +111,41 @@ public abstract class PreferenceSpecification(StoreFixture fixture) : SteppedSpe
     }
 
     [Fact]
+    public async Task UnsubscribedFromATypeWithoutARule_IsShown_AndOutlivesOtherChanges()
+    {
+        var node = await StartAsync();
+        var app = await AppAsync(node);
+        var preferences = node.Get<Preferences>();
+        await preferences.MuteAsync(app, "ada", "app.updated", "email", Cancel);
+
+        Describe((await preferences.FindAsync(Callers.User("ada", app), app, Cancel)).Required())[0].ShouldBe("app.updated in_app+ websocket+ push+ email-");
+        await SetAsync(node, app, new PreferenceMatrix(false, [Item(TestManifest.Type, ("push", false))], null));
+        var kept = await node.Get<DirectNotifications>().SendAsync(Callers.Publisher(app), new DirectNotificationRequest(app, ["ada"], "News", Type: "app.updated", Channels: ["email"]), Cancel);
+        kept.Required();
+        (await ReasonsAsync(node, app)).ShouldBe(["email suppressed preference"]);
+
+        // Named, it can be turned on again.
+        await SetAsync(node, app, new PreferenceMatrix(false, [Item("app.updated", ("email", true))], null));
+        Describe((await preferences.FindAsync(Callers.User("ada", app), app, Cancel)).Required()).ShouldNotContain(line => line.Contains('-'));
+    }
+
+    [Fact]
+    public async Task Everything_IsOneWord_ThatDoesNotStickToTheTypes()
+    {
+        var node = await StartAsync();
+        var app = await AppAsync(node);
+        var preferences = node.Get<Preferences>();
+        await SetAsync(node, app, new PreferenceMatrix(false, [Item("*", ("email", false))], null));
+        await PublishAsync(node, app);
+        (await ReasonsAsync(node, app)).ShouldContain("email suppressed preference");
+
+        var shown = (await preferences.FindAsync(Callers.User("ada", app), app, Cancel)).Required();
+        await SetAsync(node, app, shown with { Items = [.. shown.Items!.SkipLast(1), Item("*", ("email", true))] });
+
+        Describe((await preferences.FindAsync(Callers.User("ada", app), app, Cancel)).Required()).ShouldNotContain(line => line.Contains('-'));
+    }
+
+    [Fact]
     public async Task ChangesAtOnce_AreAllKept()
     {
         var node = await StartAsync();

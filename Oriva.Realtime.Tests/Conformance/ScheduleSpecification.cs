@@ -49,7 +49,7 @@ public abstract class ScheduleSpecification(StoreFixture fixture) : SteppedSpeci
         await SendAsync(node, new DirectNotificationRequest(app, ["ada"], "Later", SendAt: Start.AddMinutes(1)));
         Time.Advance(TimeSpan.FromMinutes(1));
 
-        var late = (await node.Get<NotificationStore>().ClaimScheduledAsync(10, TimeSpan.FromMilliseconds(-1), Time.GetUtcNow())).ShouldHaveSingleItem();
+        var late = (await node.Get<NotificationStore>().ClaimScheduledAsync(10, 10, TimeSpan.FromMilliseconds(-1), Time.GetUtcNow())).ShouldHaveSingleItem();
         (await DoWhatIsDueAsync(node)).ShouldBe(1);
         (await node.Get<DirectNotifications>().SendScheduledAsync(late, Time.GetUtcNow(), Cancel)).ShouldBeNull();
 
@@ -65,6 +65,8 @@ public abstract class ScheduleSpecification(StoreFixture fixture) : SteppedSpeci
         var recall = (await node.Get<Recalls>().RecallAsync(Callers.Publisher(app), app, "s-1", Cancel)).Required();
 
         (recall.Scheduled, recall.Notifications.Count).ShouldBe((true, 0));
+        var repeat = (await SendAsync(node, new DirectNotificationRequest(app, ["ada"], "Later", Id: "s-1", SendAt: Start.AddMinutes(1)))).Required();
+        (repeat.Duplicate, repeat.SendAt).ShouldBe((true, null), "it does not stand any more");
         Time.Advance(TimeSpan.FromHours(1));
         (await DoWhatIsDueAsync(node)).ShouldBe(0);
         (await node.CountAsync(app, "ada")).Total.ShouldBe(0);
@@ -152,6 +154,23 @@ public abstract class ScheduleSpecification(StoreFixture fixture) : SteppedSpeci
         (email.Status, email.Reason, email.NextAttemptAt).ShouldBe((DeliveryStatus.Cancelled, "recalled_after_claim", null));
         Time.Advance(TimeSpan.FromDays(1));
         (await DeliverAsync(node)).ShouldBe(0);
+    }
+
+    /// <summary>The node that was sending it died.</summary>
+    [Fact]
+    public async Task RecalledAfterAClaimThatLapsed_IsNotSentAgain()
+    {
+        var (node, app) = await StartWithAppAsync();
+        await SendAsync(node, new DirectNotificationRequest(app, ["ada"], "Wrong", Channels: ["in_app", "email"]));
+        (await node.Get<NotificationStore>().ClaimDeliveriesAsync(["email"], 10, 10, TimeSpan.FromMilliseconds(800), Time.GetUtcNow())).Count.ShouldBe(1);
+
+        var recall = (await node.Get<Recalls>().RecallAsync(Callers.Publisher(app), (await node.ListAsync(app, "ada"))[0].Id, Cancel)).Required();
+        Outcomes(recall.Notifications[0]).ShouldBe(["email not_recalled", "in_app removed"]);
+        await Eventually("the lease has lapsed", async () => await DeliverAsync(node) > 0);
+
+        Email.Attempts.ShouldBeEmpty();
+        var email = await DeliveryAsync(node, app, "email");
+        (email.Status, email.Reason, email.NextAttemptAt).ShouldBe((DeliveryStatus.Cancelled, "recalled_after_claim", null));
     }
 
     [Fact]

@@ -55,7 +55,7 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
                 INSERT INTO notification_preferences (app, user_id, muted, channels, version, updated_at) VALUES ('{app}', 'ada', false, '{"{}"}', 1, now());
                 INSERT INTO push_subscriptions (id, app, user_id, endpoint, p256dh, auth, created_at) VALUES (gen_random_uuid(), '{app}', 'ada', 'https://push.example/{app}', 'k', 'a', now());
                 INSERT INTO notification_digests (id, app, rule, user_id, key, opened_at, due_at, count) VALUES (gen_random_uuid(), '{app}', 'r', 'ada', '', now(), 'infinity', 1);
-                INSERT INTO digest_items (app, rule, user_id, source, event_id, digest_id, data, at, position) VALUES ('{app}', 'r', 'ada', '{app}', 'e', gen_random_uuid(), '{"{}"}', now(), 1);
+                INSERT INTO digest_items (app, rule, user_id, source, event_id, digest_id, data, sees_event, at, position) VALUES ('{app}', 'r', 'ada', '{app}', 'e', gen_random_uuid(), '{"{}"}', true, now(), 1);
                 INSERT INTO notification_throttles (app, rule, user_id, key, count, ends_at) VALUES ('{app}', 'r', 'ada', '', 1, now() + interval '1 day');
                 INSERT INTO manifest_versions (app, version, manifest, valid_from) VALUES ('{app}', 1000, '{"{}"}', now());
                 """);

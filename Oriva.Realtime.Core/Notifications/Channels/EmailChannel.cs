@@ -29,7 +29,16 @@ internal sealed class EmailChannel(SmtpPool pool, EmailComposer composer, IOptio
             return ChannelResult.Suppressed(NoAddress);
         if (Names.ParseMailbox(delivery.Email) is not { } to)
             return ChannelResult.Refused("The user's e-mail address is none.");
-        var message = await composer.ComposeAsync(delivery, to);
+        MimeMessage message;
+        try
+        {
+            message = await composer.ComposeAsync(delivery, to);
+        }
+        catch (InvalidOperationException e)
+        {
+            // Too large, for example: that is no failure of the server.
+            return ChannelResult.Refused("The e-mail cannot be made: " + e.Message);
+        }
 
         // Waiting for the others is not the server's fault.
         await pool.WaitAsync(cancellationToken);
@@ -67,7 +76,10 @@ internal sealed class EmailChannel(SmtpPool pool, EmailComposer composer, IOptio
         {
             isGood = client.IsConnected;
             var answer = string.Create(CultureInfo.InvariantCulture, $"{(int)e.StatusCode} {e.Message}");
-            return (int)e.StatusCode >= 500 ? ChannelResult.Refused(answer) : ChannelResult.Failed(answer);
+            if ((int)e.StatusCode >= 500)
+                return ChannelResult.Refused(answer);
+            // Greylisting, a full mailbox, a domain that does not resolve: the server is well.
+            return e.ErrorCode == SmtpErrorCode.RecipientNotAccepted && e.StatusCode != SmtpStatusCode.ServiceNotAvailable ? ChannelResult.Deferred(answer) : ChannelResult.Failed(answer);
         }
         catch (NotSupportedException e)
         {

@@ -17,7 +17,6 @@ namespace Oriva.Realtime.Core.Notifications.Channels;
 /// </summary>
 internal sealed class WebPushChannel : INotificationChannel, IDisposable
 {
-    public const string NoSubscription = "no_push_subscription";
     public const string SubscriptionGone = "subscription_gone";
 
     private readonly RealtimeDatabase _database;
@@ -52,12 +51,12 @@ internal sealed class WebPushChannel : INotificationChannel, IDisposable
         delivery.Content is null ? Name : JsonSerializer.Deserialize<Destination>(delivery.Content, WireJson.Options)?.Host ?? Name;
 
     /// <summary>What a delivery carries so that <see cref="DestinationOf"/> needs no look into the database.</summary>
-    internal static string ContentOf(string endpoint) => JsonSerializer.Serialize(new Destination(new Uri(endpoint).Host), WireJson.Options);
+    internal static string ContentOf(string endpoint) => JsonSerializer.Serialize(new Destination(new Uri(endpoint).Authority), WireJson.Options);
 
     public async Task<ChannelResult> SendAsync(DeliveryWork delivery, CancellationToken cancellationToken)
     {
         if (delivery.Target.Length == 0)
-            return ChannelResult.Suppressed(NoSubscription);
+            return ChannelResult.Suppressed(DeliveryPlanner.NoPushSubscription);
         if (await FindAsync(delivery, cancellationToken) is not { } subscription)
             return ChannelResult.Suppressed(SubscriptionGone);
         var browser = new Browser { Endpoint = subscription.Endpoint };
@@ -121,7 +120,9 @@ internal sealed class WebPushChannel : INotificationChannel, IDisposable
                 await using (var context = _database.ForService())
                     await context.PushSubscriptions.Where(row => row.Id == subscription.Id).ExecuteDeleteAsync(cancellationToken);
                 return ChannelResult.Suppressed(SubscriptionGone, description);
-            case 429 or >= 500:
+            case 429:
+                return ChannelResult.Deferred(description, OutboundHttp.RetryAfter(headers, _time));
+            case >= 500:
                 return ChannelResult.Failed(description, OutboundHttp.RetryAfter(headers, _time));
             default:
                 return ChannelResult.Refused(description);

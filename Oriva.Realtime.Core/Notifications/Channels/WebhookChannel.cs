@@ -19,7 +19,8 @@ internal sealed class WebhookChannel(IOptions<WebhookOptions> options, TimeProvi
 
     public string Name => ChannelNames.Webhook;
 
-    public string DestinationOf(DeliveryWork delivery) => EndpointOf(delivery) is { } endpoint ? new Uri(endpoint.Url!).Host : delivery.App;
+    /// <summary>An app's own: what fails for one app behind a gateway need not fail for another.</summary>
+    public string DestinationOf(DeliveryWork delivery) => delivery.App;
 
     public async Task<ChannelResult> SendAsync(DeliveryWork delivery, CancellationToken cancellationToken)
     {
@@ -42,7 +43,8 @@ internal sealed class WebhookChannel(IOptions<WebhookOptions> options, TimeProvi
             {
                 >= 200 and < 300 => ChannelResult.Delivered,
                 410 => ChannelResult.Suppressed(EndpointGone, description),
-                429 or >= 500 => ChannelResult.Failed(description, OutboundHttp.RetryAfter(answer.Headers, time)),
+                429 => ChannelResult.Deferred(description, OutboundHttp.RetryAfter(answer.Headers, time)),
+                >= 500 => ChannelResult.Failed(description, OutboundHttp.RetryAfter(answer.Headers, time)),
                 _ => ChannelResult.Refused(description),
             };
         }

@@ -283,7 +283,7 @@ internal sealed class PushSubscriptionRow
 
     public required string App { get; init; }
 
-    public required string UserId { get; set; }
+    public required string UserId { get; init; }
 
     public required string Endpoint { get; init; }
 
@@ -337,8 +337,11 @@ internal sealed class DigestItemRow
 
     public required Guid DigestId { get; init; }
 
-    /// <summary>JSON: the event's data, as far as it is for this user.</summary>
+    /// <summary>JSON: the event's data, which the texts are made of.</summary>
     public required string Data { get; init; }
+
+    /// <summary>False: the user gets the texts and not the data.</summary>
+    public bool SeesEvent { get; init; }
 
     public required DateTimeOffset At { get; init; }
 

@@ -303,8 +303,15 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                         .HasColumnType("bigint")
                         .HasColumnName("position");
 
+                    b.Property<bool>("SeesEvent")
+                        .HasColumnType("boolean")
+                        .HasColumnName("sees_event");
+
                     b.HasKey("App", "Source", "EventId", "Rule", "UserId")
                         .HasName("pk_digest_items");
+
+                    b.HasIndex("At")
+                        .HasDatabaseName("ix_digest_items_at");
 
                     b.HasIndex("DigestId")
                         .HasDatabaseName("ix_digest_items_digest_id");
@@ -716,7 +723,7 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                     b.HasKey("Id")
                         .HasName("pk_notification_digests");
 
-                    b.HasIndex("DueAt")
+                    b.HasIndex("App", "DueAt")
                         .HasDatabaseName("ix_notification_digests_due");
 
                     b.HasIndex("App", "Rule", "UserId", "Key")
@@ -810,7 +817,10 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                     b.HasKey("App", "Id")
                         .HasName("pk_notification_requests");
 
-                    b.HasIndex("SendAt")
+                    b.HasIndex("CreatedAt")
+                        .HasDatabaseName("ix_notification_requests_created_at");
+
+                    b.HasIndex("App", "SendAt")
                         .HasDatabaseName("ix_notification_requests_due")
                         .HasFilter("scheduled IS NOT NULL");
 

@@ -117,6 +117,7 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                     event_id = table.Column<string>(type: "text", nullable: false, collation: "C"),
                     digest_id = table.Column<Guid>(type: "uuid", nullable: false),
                     data = table.Column<string>(type: "json", nullable: false),
+                    sees_event = table.Column<bool>(type: "boolean", nullable: false),
                     at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
                     position = table.Column<long>(type: "bigint", nullable: false)
                 },
@@ -229,10 +230,16 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                 column: "created_at");
 
             migrationBuilder.CreateIndex(
+                name: "ix_notification_requests_created_at",
+                schema: "realtime",
+                table: "notification_requests",
+                column: "created_at");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_notification_requests_due",
                 schema: "realtime",
                 table: "notification_requests",
-                column: "send_at",
+                columns: new[] { "app", "send_at" },
                 filter: "scheduled IS NOT NULL");
 
             migrationBuilder.CreateIndex(
@@ -250,6 +257,12 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                 filter: "unless_acked AND status IN ('pending', 'failed')");
 
             migrationBuilder.CreateIndex(
+                name: "ix_digest_items_at",
+                schema: "realtime",
+                table: "digest_items",
+                column: "at");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_digest_items_digest_id",
                 schema: "realtime",
                 table: "digest_items",
@@ -259,7 +272,7 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                 name: "ix_notification_digests_due",
                 schema: "realtime",
                 table: "notification_digests",
-                column: "due_at");
+                columns: new[] { "app", "due_at" });
 
             migrationBuilder.CreateIndex(
                 name: "ix_notification_digests_open",
@@ -295,6 +308,8 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
         protected override void Down(MigrationBuilder migrationBuilder)
         {
             migrationBuilder.Sql(Isolation.BecomeOwner);
+            // What an older version cannot keep apart.
+            migrationBuilder.Sql("DELETE FROM realtime.notification_delivery WHERE target <> ''");
 
             migrationBuilder.DropTable(
                 name: "digest_items",
@@ -329,6 +344,11 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                 name: "ix_notifications_time",
                 schema: "realtime",
                 table: "notifications");
+
+            migrationBuilder.DropIndex(
+                name: "ix_notification_requests_created_at",
+                schema: "realtime",
+                table: "notification_requests");
 
             migrationBuilder.DropIndex(
                 name: "ix_notification_requests_due",

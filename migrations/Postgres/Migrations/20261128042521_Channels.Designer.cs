@@ -4,58 +4,65 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
+using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 using Oriva.Realtime.Core.Storage;
 
 #nullable disable
 
-namespace Oriva.Realtime.Migrations.Sqlite.Migrations
+namespace Oriva.Realtime.Migrations.Postgres.Migrations
 {
     [DbContext(typeof(RealtimeDbContext))]
-    [Migration("20261128023915_Channels")]
+    [Migration("20261128042521_Channels")]
     partial class Channels
     {
         /// <inheritdoc />
         protected override void BuildTargetModel(ModelBuilder modelBuilder)
         {
 #pragma warning disable 612, 618
-            modelBuilder.HasAnnotation("ProductVersion", "10.0.15");
+            modelBuilder
+                .HasDefaultSchema("realtime")
+                .HasAnnotation("ProductVersion", "10.0.15")
+                .HasAnnotation("Relational:MaxIdentifierLength", 63);
+
+            NpgsqlModelBuilderExtensions.UseIdentityByDefaultColumns(modelBuilder);
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.ApiKeyRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("uuid")
                         .HasColumnName("id");
 
-                    b.PrimitiveCollection<string>("Apps")
+                    b.PrimitiveCollection<string[]>("Apps")
                         .IsRequired()
-                        .HasColumnType("TEXT")
+                        .HasColumnType("text[]")
                         .HasColumnName("apps");
 
-                    b.Property<long>("CreatedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("created_at");
 
                     b.Property<byte[]>("KeyHash")
                         .IsRequired()
-                        .HasColumnType("BLOB")
+                        .HasColumnType("bytea")
                         .HasColumnName("key_hash");
 
-                    b.Property<long?>("LastUsedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("LastUsedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("last_used_at");
 
                     b.Property<string>("Name")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("name");
+                        .HasColumnType("text")
+                        .HasColumnName("name")
+                        .UseCollation("C");
 
-                    b.Property<long?>("RevokedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("RevokedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("revoked_at");
 
-                    b.PrimitiveCollection<string>("Roles")
+                    b.PrimitiveCollection<string[]>("Roles")
                         .IsRequired()
-                        .HasColumnType("TEXT")
+                        .HasColumnType("text[]")
                         .HasColumnName("roles");
 
                     b.HasKey("Id")
@@ -65,69 +72,76 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                         .IsUnique()
                         .HasDatabaseName("ix_api_keys_key_hash");
 
-                    b.ToTable("api_keys", (string)null);
+                    b.ToTable("api_keys", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.AppRow", b =>
                 {
                     b.Property<string>("Id")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("id");
+                        .HasColumnType("text")
+                        .HasColumnName("id")
+                        .UseCollation("C");
 
                     b.Property<string>("Manifest")
                         .IsRequired()
-                        .HasColumnType("TEXT")
+                        .HasColumnType("json")
                         .HasColumnName("manifest");
 
                     b.Property<string>("Name")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("name");
+                        .HasColumnType("text")
+                        .HasColumnName("name")
+                        .UseCollation("C");
 
-                    b.Property<long>("UpdatedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("UpdatedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("updated_at");
 
                     b.Property<long>("Version")
                         .IsConcurrencyToken()
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("bigint")
                         .HasColumnName("version");
 
                     b.HasKey("Id")
                         .HasName("pk_apps");
 
-                    b.ToTable("apps", (string)null);
+                    b.ToTable("apps", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.AppUserRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
                     b.Property<string>("UserId")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("user_id");
+                        .HasColumnType("text")
+                        .HasColumnName("user_id")
+                        .UseCollation("C");
 
                     b.Property<string>("Email")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("email");
+                        .HasColumnType("text")
+                        .HasColumnName("email")
+                        .UseCollation("C");
 
-                    b.Property<long>("JoinedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("JoinedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("joined_at");
 
-                    b.Property<long?>("LeftAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("LeftAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("left_at");
 
                     b.Property<string>("Locale")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("locale");
+                        .HasColumnType("text")
+                        .HasColumnName("locale")
+                        .UseCollation("C");
 
                     b.Property<string>("TimeZone")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("time_zone");
+                        .HasColumnType("text")
+                        .HasColumnName("time_zone")
+                        .UseCollation("C");
 
                     b.HasKey("App", "UserId")
                         .HasName("pk_app_users");
@@ -135,52 +149,56 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                     b.HasIndex("UserId")
                         .HasDatabaseName("ix_app_users_user_id");
 
-                    b.ToTable("app_users", (string)null);
+                    b.ToTable("app_users", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.ConnectionEvidenceRow", b =>
                 {
                     b.Property<string>("ConnectionId")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("connection_id");
+                        .HasColumnType("text")
+                        .HasColumnName("connection_id")
+                        .UseCollation("C");
 
                     b.Property<string>("Stream")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("stream");
+                        .HasColumnType("text")
+                        .HasColumnName("stream")
+                        .UseCollation("C");
 
                     b.Property<long>("FromPosition")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("bigint")
                         .HasColumnName("from_position");
 
                     b.Property<long>("AckedPosition")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("bigint")
                         .HasColumnName("acked_position");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
                     b.Property<string>("Interests")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("json")
                         .HasColumnName("interests");
 
-                    b.Property<long>("OpenedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("OpenedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("opened_at");
 
                     b.Property<long>("PushedPosition")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("bigint")
                         .HasColumnName("pushed_position");
 
-                    b.Property<long>("UpdatedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("UpdatedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("updated_at");
 
                     b.Property<string>("UserId")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("user_id");
+                        .HasColumnType("text")
+                        .HasColumnName("user_id")
+                        .UseCollation("C");
 
                     b.HasKey("ConnectionId", "Stream", "FromPosition")
                         .HasName("pk_connection_evidence");
@@ -191,45 +209,49 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                     b.HasIndex("UserId", "Stream")
                         .HasDatabaseName("ix_connection_evidence_user_id_stream");
 
-                    b.ToTable("connection_evidence", (string)null);
+                    b.ToTable("connection_evidence", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.DeliveryAttemptRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("uuid")
                         .HasColumnName("id");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
-                    b.Property<long>("At")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("At")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("at");
 
                     b.Property<Guid>("DeliveryId")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("uuid")
                         .HasColumnName("delivery_id");
 
                     b.Property<int>("DurationMs")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("integer")
                         .HasColumnName("duration_ms");
 
                     b.Property<string>("Error")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("error");
+                        .HasColumnType("text")
+                        .HasColumnName("error")
+                        .UseCollation("C");
 
                     b.Property<string>("Outcome")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("outcome");
+                        .HasColumnType("text")
+                        .HasColumnName("outcome")
+                        .UseCollation("C");
 
                     b.Property<string>("UserId")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("user_id");
+                        .HasColumnType("text")
+                        .HasColumnName("user_id")
+                        .UseCollation("C");
 
                     b.HasKey("Id")
                         .HasName("pk_delivery_attempts");
@@ -237,121 +259,138 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                     b.HasIndex("DeliveryId")
                         .HasDatabaseName("ix_delivery_attempts_delivery_id");
 
-                    b.ToTable("delivery_attempts", (string)null);
+                    b.ToTable("delivery_attempts", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.DigestItemRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
                     b.Property<string>("Source")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("source");
+                        .HasColumnType("text")
+                        .HasColumnName("source")
+                        .UseCollation("C");
 
                     b.Property<string>("EventId")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("event_id");
+                        .HasColumnType("text")
+                        .HasColumnName("event_id")
+                        .UseCollation("C");
 
                     b.Property<string>("Rule")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("rule");
+                        .HasColumnType("text")
+                        .HasColumnName("rule")
+                        .UseCollation("C");
 
                     b.Property<string>("UserId")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("user_id");
+                        .HasColumnType("text")
+                        .HasColumnName("user_id")
+                        .UseCollation("C");
 
-                    b.Property<long>("At")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("At")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("at");
 
                     b.Property<string>("Data")
                         .IsRequired()
-                        .HasColumnType("TEXT")
+                        .HasColumnType("json")
                         .HasColumnName("data");
 
                     b.Property<Guid>("DigestId")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("uuid")
                         .HasColumnName("digest_id");
 
                     b.Property<long>("Position")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("bigint")
                         .HasColumnName("position");
+
+                    b.Property<bool>("SeesEvent")
+                        .HasColumnType("boolean")
+                        .HasColumnName("sees_event");
 
                     b.HasKey("App", "Source", "EventId", "Rule", "UserId")
                         .HasName("pk_digest_items");
 
+                    b.HasIndex("At")
+                        .HasDatabaseName("ix_digest_items_at");
+
                     b.HasIndex("DigestId")
                         .HasDatabaseName("ix_digest_items_digest_id");
 
-                    b.ToTable("digest_items", (string)null);
+                    b.ToTable("digest_items", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.EventRow", b =>
                 {
                     b.Property<string>("Stream")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("stream");
+                        .HasColumnType("text")
+                        .HasColumnName("stream")
+                        .UseCollation("C");
 
                     b.Property<long>("Position")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("bigint")
                         .HasColumnName("position");
+
+                    b.Property<DateTimeOffset>("RecordedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("recorded_at");
 
                     b.Property<string>("Actor")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("actor");
+                        .HasColumnType("text")
+                        .HasColumnName("actor")
+                        .UseCollation("C");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
                     b.Property<string>("Data")
                         .IsRequired()
-                        .HasColumnType("TEXT")
+                        .HasColumnType("json")
                         .HasColumnName("data");
 
                     b.Property<string>("Id")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("id");
+                        .HasColumnType("text")
+                        .HasColumnName("id")
+                        .UseCollation("C");
 
                     b.Property<string>("Metadata")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("json")
                         .HasColumnName("metadata");
-
-                    b.Property<long>("RecordedAt")
-                        .HasColumnType("INTEGER")
-                        .HasColumnName("recorded_at");
 
                     b.Property<string>("Source")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("source");
+                        .HasColumnType("text")
+                        .HasColumnName("source")
+                        .UseCollation("C");
 
-                    b.Property<long>("Time")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("Time")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("time");
 
                     b.Property<string>("Topic")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("topic");
+                        .HasColumnType("text")
+                        .HasColumnName("topic")
+                        .UseCollation("C");
 
                     b.Property<string>("Type")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("type");
+                        .HasColumnType("text")
+                        .HasColumnName("type")
+                        .UseCollation("C");
 
                     b.Property<string>("UserId")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("user_id");
+                        .HasColumnType("text")
+                        .HasColumnName("user_id")
+                        .UseCollation("C");
 
-                    b.HasKey("Stream", "Position")
+                    b.HasKey("Stream", "Position", "RecordedAt")
                         .HasName("pk_events");
-
-                    b.HasIndex("RecordedAt")
-                        .HasDatabaseName("ix_events_time");
 
                     b.HasIndex("App", "Type", "RecordedAt")
                         .HasDatabaseName("ix_events_app_type_time");
@@ -359,50 +398,54 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                     b.HasIndex("App", "RecordedAt", "Stream", "Position")
                         .HasDatabaseName("ix_events_app_time");
 
-                    b.ToTable("events", (string)null);
+                    b.ToTable("events", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.EventSubscriptionRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("uuid")
                         .HasColumnName("id");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
-                    b.PrimitiveCollection<string>("Channels")
-                        .HasColumnType("TEXT")
+                    b.PrimitiveCollection<string[]>("Channels")
+                        .HasColumnType("text[]")
                         .HasColumnName("channels");
 
-                    b.Property<long>("CreatedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("created_at");
 
                     b.Property<string>("Filters")
                         .IsRequired()
-                        .HasColumnType("TEXT")
+                        .HasColumnType("json")
                         .HasColumnName("filters");
 
                     b.Property<string>("Topic")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("topic");
+                        .HasColumnType("text")
+                        .HasColumnName("topic")
+                        .UseCollation("C");
 
                     b.Property<bool>("TopicGranted")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("boolean")
                         .HasColumnName("topic_granted");
 
                     b.Property<string>("Type")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("type");
+                        .HasColumnType("text")
+                        .HasColumnName("type")
+                        .UseCollation("C");
 
                     b.Property<string>("UserId")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("user_id");
+                        .HasColumnType("text")
+                        .HasColumnName("user_id")
+                        .UseCollation("C");
 
                     b.HasKey("Id")
                         .HasName("pk_event_subscriptions");
@@ -413,182 +456,196 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                     b.HasIndex("App", "Type", "Topic", "UserId")
                         .HasDatabaseName("ix_event_subscriptions_followers");
 
-                    b.ToTable("event_subscriptions", (string)null);
+                    b.ToTable("event_subscriptions", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.InboxCountsRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
                     b.Property<string>("UserId")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("user_id");
+                        .HasColumnType("text")
+                        .HasColumnName("user_id")
+                        .UseCollation("C");
 
                     b.Property<long>("Rev")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("bigint")
                         .HasColumnName("rev");
 
                     b.Property<int>("Total")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("integer")
                         .HasColumnName("total");
 
                     b.Property<int>("Unread")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("integer")
                         .HasColumnName("unread");
 
                     b.Property<int>("Unseen")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("integer")
                         .HasColumnName("unseen");
 
                     b.HasKey("App", "UserId")
                         .HasName("pk_inbox_counts");
 
-                    b.ToTable("inbox_counts", (string)null);
+                    b.ToTable("inbox_counts", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.ManifestVersionRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
                     b.Property<long>("Version")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("bigint")
                         .HasColumnName("version");
 
                     b.Property<string>("Manifest")
                         .IsRequired()
-                        .HasColumnType("TEXT")
+                        .HasColumnType("json")
                         .HasColumnName("manifest");
 
-                    b.Property<long>("ValidFrom")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("ValidFrom")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("valid_from");
 
                     b.HasKey("App", "Version")
                         .HasName("pk_manifest_versions");
 
-                    b.ToTable("manifest_versions", (string)null);
+                    b.ToTable("manifest_versions", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NodeRow", b =>
                 {
                     b.Property<string>("Id")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("id");
+                        .HasColumnType("text")
+                        .HasColumnName("id")
+                        .UseCollation("C");
 
                     b.Property<string>("AdvertisedUrl")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("advertised_url");
+                        .HasColumnType("text")
+                        .HasColumnName("advertised_url")
+                        .UseCollation("C");
 
-                    b.Property<long>("HeartbeatAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("HeartbeatAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("heartbeat_at");
 
-                    b.Property<long>("StartedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("StartedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("started_at");
 
                     b.Property<string>("Version")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("version");
+                        .HasColumnType("text")
+                        .HasColumnName("version")
+                        .UseCollation("C");
 
                     b.HasKey("Id")
                         .HasName("pk_nodes");
 
-                    b.ToTable("nodes", (string)null);
+                    b.ToTable("nodes", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NotificationDeliveryRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("uuid")
                         .HasColumnName("id");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
                     b.Property<int>("Attempts")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("integer")
                         .HasColumnName("attempts");
 
                     b.Property<string>("Channel")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("channel");
+                        .HasColumnType("text")
+                        .HasColumnName("channel")
+                        .UseCollation("C");
 
                     b.Property<string>("Content")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("json")
                         .HasColumnName("content");
 
-                    b.Property<long>("CreatedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("created_at");
 
-                    b.Property<long?>("DeliveredAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("DeliveredAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("delivered_at");
 
-                    b.Property<long?>("FailedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("FailedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("failed_at");
 
                     b.Property<string>("LastError")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("last_error");
+                        .HasColumnType("text")
+                        .HasColumnName("last_error")
+                        .UseCollation("C");
 
-                    b.Property<long?>("LeasedUntil")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("LeasedUntil")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("leased_until");
 
                     b.Property<Guid?>("LockId")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("uuid")
                         .HasColumnName("lock_id");
 
-                    b.Property<long?>("NextAttemptAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("NextAttemptAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("next_attempt_at");
 
                     b.Property<Guid>("NotificationId")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("uuid")
                         .HasColumnName("notification_id");
 
                     b.Property<string>("Reason")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("reason");
+                        .HasColumnType("text")
+                        .HasColumnName("reason")
+                        .UseCollation("C");
 
                     b.Property<string>("Rule")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("rule");
+                        .HasColumnType("text")
+                        .HasColumnName("rule")
+                        .UseCollation("C");
 
-                    b.Property<long?>("SentAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("SentAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("sent_at");
 
                     b.Property<string>("Status")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("status");
+                        .HasColumnType("text")
+                        .HasColumnName("status")
+                        .UseCollation("C");
 
                     b.Property<string>("Target")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("target");
+                        .HasColumnType("text")
+                        .HasColumnName("target")
+                        .UseCollation("C");
 
                     b.Property<bool>("UnlessAcked")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("boolean")
                         .HasColumnName("unless_acked");
 
                     b.Property<string>("UserId")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("user_id");
+                        .HasColumnType("text")
+                        .HasColumnName("user_id")
+                        .UseCollation("C");
 
                     b.HasKey("Id")
                         .HasName("pk_notification_delivery");
@@ -613,251 +670,273 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                         .HasDatabaseName("ix_notification_delivery_websocket")
                         .HasFilter("channel = 'websocket' AND status IN ('pending', 'sent')");
 
-                    b.ToTable("notification_delivery", (string)null);
+                    b.ToTable("notification_delivery", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NotificationDigestRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("uuid")
                         .HasColumnName("id");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
                     b.Property<int>("Count")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("integer")
                         .HasColumnName("count");
 
-                    b.Property<long>("DueAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("DueAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("due_at");
 
                     b.Property<string>("Key")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("key");
+                        .HasColumnType("text")
+                        .HasColumnName("key")
+                        .UseCollation("C");
 
-                    b.Property<long?>("LeasedUntil")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("LeasedUntil")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("leased_until");
 
                     b.Property<Guid?>("LockId")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("uuid")
                         .HasColumnName("lock_id");
 
-                    b.Property<long>("OpenedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("OpenedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("opened_at");
 
                     b.Property<string>("Rule")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("rule");
+                        .HasColumnType("text")
+                        .HasColumnName("rule")
+                        .UseCollation("C");
 
                     b.Property<string>("UserId")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("user_id");
+                        .HasColumnType("text")
+                        .HasColumnName("user_id")
+                        .UseCollation("C");
 
                     b.HasKey("Id")
                         .HasName("pk_notification_digests");
 
-                    b.HasIndex("DueAt")
+                    b.HasIndex("App", "DueAt")
                         .HasDatabaseName("ix_notification_digests_due");
 
                     b.HasIndex("App", "Rule", "UserId", "Key")
                         .IsUnique()
                         .HasDatabaseName("ix_notification_digests_open");
 
-                    b.ToTable("notification_digests", (string)null);
+                    b.ToTable("notification_digests", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NotificationPreferenceRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
                     b.Property<string>("UserId")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("user_id");
+                        .HasColumnType("text")
+                        .HasColumnName("user_id")
+                        .UseCollation("C");
 
                     b.Property<string>("Channels")
                         .IsRequired()
-                        .HasColumnType("TEXT")
+                        .HasColumnType("json")
                         .HasColumnName("channels");
 
                     b.Property<bool>("Muted")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("boolean")
                         .HasColumnName("muted");
 
                     b.Property<string>("QuietHours")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("json")
                         .HasColumnName("quiet_hours");
 
-                    b.Property<long>("UpdatedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("UpdatedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("updated_at");
 
                     b.Property<long>("Version")
                         .IsConcurrencyToken()
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("bigint")
                         .HasColumnName("version");
 
                     b.HasKey("App", "UserId")
                         .HasName("pk_notification_preferences");
 
-                    b.ToTable("notification_preferences", (string)null);
+                    b.ToTable("notification_preferences", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NotificationRequestRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
                     b.Property<string>("Id")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("id");
+                        .HasColumnType("text")
+                        .HasColumnName("id")
+                        .UseCollation("C");
 
                     b.Property<byte[]>("ContentHash")
                         .IsRequired()
-                        .HasColumnType("BLOB")
+                        .HasColumnType("bytea")
                         .HasColumnName("content_hash");
 
-                    b.Property<long>("CreatedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("created_at");
 
-                    b.Property<long?>("LeasedUntil")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("LeasedUntil")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("leased_until");
 
                     b.Property<Guid?>("LockId")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("uuid")
                         .HasColumnName("lock_id");
 
-                    b.Property<long?>("RecalledAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("RecalledAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("recalled_at");
 
                     b.Property<string>("Scheduled")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("json")
                         .HasColumnName("scheduled");
 
-                    b.Property<long?>("SendAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("SendAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("send_at");
 
                     b.HasKey("App", "Id")
                         .HasName("pk_notification_requests");
 
-                    b.HasIndex("SendAt")
+                    b.HasIndex("CreatedAt")
+                        .HasDatabaseName("ix_notification_requests_created_at");
+
+                    b.HasIndex("App", "SendAt")
                         .HasDatabaseName("ix_notification_requests_due")
                         .HasFilter("scheduled IS NOT NULL");
 
-                    b.ToTable("notification_requests", (string)null);
+                    b.ToTable("notification_requests", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NotificationRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("uuid")
                         .HasColumnName("id");
 
                     b.Property<string>("Actions")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("json")
                         .HasColumnName("actions");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
-                    b.Property<long?>("ArchivedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("ArchivedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("archived_at");
 
                     b.Property<string>("Body")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("body");
+                        .HasColumnType("text")
+                        .HasColumnName("body")
+                        .UseCollation("C");
 
-                    b.Property<long>("CreatedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("created_at");
 
                     b.Property<string>("Data")
                         .IsRequired()
-                        .HasColumnType("TEXT")
+                        .HasColumnType("json")
                         .HasColumnName("data");
 
                     b.Property<string>("EventId")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("event_id");
+                        .HasColumnType("text")
+                        .HasColumnName("event_id")
+                        .UseCollation("C");
 
-                    b.Property<long?>("ExpiresAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("ExpiresAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("expires_at");
 
                     b.Property<string>("Image")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("image");
+                        .HasColumnType("text")
+                        .HasColumnName("image")
+                        .UseCollation("C");
 
                     b.Property<bool>("InInbox")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("boolean")
                         .HasColumnName("in_inbox");
 
                     b.Property<string>("Link")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("link");
+                        .HasColumnType("text")
+                        .HasColumnName("link")
+                        .UseCollation("C");
 
                     b.Property<long?>("ManifestVersion")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("bigint")
                         .HasColumnName("manifest_version");
 
-                    b.Property<long?>("ReadAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("ReadAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("read_at");
 
-                    b.Property<long?>("RecalledAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("RecalledAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("recalled_at");
 
                     b.Property<string>("Rule")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("rule");
+                        .HasColumnType("text")
+                        .HasColumnName("rule")
+                        .UseCollation("C");
 
-                    b.Property<long?>("SeenAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("SeenAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("seen_at");
 
                     b.Property<string>("Source")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("source");
+                        .HasColumnType("text")
+                        .HasColumnName("source")
+                        .UseCollation("C");
 
                     b.Property<string>("TemplateError")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("template_error");
+                        .HasColumnType("text")
+                        .HasColumnName("template_error")
+                        .UseCollation("C");
 
                     b.Property<string>("Title")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("title");
+                        .HasColumnType("text")
+                        .HasColumnName("title")
+                        .UseCollation("C");
 
                     b.Property<string>("Type")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("type");
+                        .HasColumnType("text")
+                        .HasColumnName("type")
+                        .UseCollation("C");
 
                     b.Property<string>("UserId")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("user_id");
+                        .HasColumnType("text")
+                        .HasColumnName("user_id")
+                        .UseCollation("C");
 
                     b.HasKey("Id")
                         .HasName("pk_notifications");
@@ -876,33 +955,37 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                         .IsUnique()
                         .HasDatabaseName("ix_notifications_once");
 
-                    b.ToTable("notifications", (string)null);
+                    b.ToTable("notifications", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NotificationThrottleRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
                     b.Property<string>("Rule")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("rule");
+                        .HasColumnType("text")
+                        .HasColumnName("rule")
+                        .UseCollation("C");
 
                     b.Property<string>("UserId")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("user_id");
+                        .HasColumnType("text")
+                        .HasColumnName("user_id")
+                        .UseCollation("C");
 
                     b.Property<string>("Key")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("key");
+                        .HasColumnType("text")
+                        .HasColumnName("key")
+                        .UseCollation("C");
 
                     b.Property<int>("Count")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("integer")
                         .HasColumnName("count");
 
-                    b.Property<long>("EndsAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("EndsAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("ends_at");
 
                     b.HasKey("App", "Rule", "UserId", "Key")
@@ -911,117 +994,128 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                     b.HasIndex("EndsAt")
                         .HasDatabaseName("ix_notification_throttles_ends_at");
 
-                    b.ToTable("notification_throttles", (string)null);
+                    b.ToTable("notification_throttles", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.OutboxRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("uuid")
                         .HasColumnName("id");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
-                    b.Property<long>("CreatedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("created_at");
 
                     b.Property<string>("Event")
                         .IsRequired()
-                        .HasColumnType("TEXT")
+                        .HasColumnType("json")
                         .HasColumnName("event");
 
                     b.Property<string>("EventId")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("event_id");
+                        .HasColumnType("text")
+                        .HasColumnName("event_id")
+                        .UseCollation("C");
 
-                    b.Property<long?>("LeasedUntil")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("LeasedUntil")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("leased_until");
 
                     b.Property<string>("Refusal")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("refusal");
+                        .HasColumnType("text")
+                        .HasColumnName("refusal")
+                        .UseCollation("C");
 
                     b.HasKey("Id")
                         .HasName("pk_outbox");
 
-                    b.ToTable("outbox", (string)null);
+                    b.ToTable("outbox", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.PauseRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("uuid")
                         .HasColumnName("id");
 
                     b.Property<string>("App")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
                     b.Property<string>("Channel")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("channel");
+                        .HasColumnType("text")
+                        .HasColumnName("channel")
+                        .UseCollation("C");
 
-                    b.Property<long>("CreatedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("created_at");
 
                     b.Property<string>("CreatedBy")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("created_by");
+                        .HasColumnType("text")
+                        .HasColumnName("created_by")
+                        .UseCollation("C");
 
                     b.Property<string>("Reason")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("reason");
+                        .HasColumnType("text")
+                        .HasColumnName("reason")
+                        .UseCollation("C");
 
                     b.Property<string>("Rule")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("rule");
+                        .HasColumnType("text")
+                        .HasColumnName("rule")
+                        .UseCollation("C");
 
                     b.HasKey("Id")
                         .HasName("pk_pauses");
 
-                    b.ToTable("pauses", (string)null);
+                    b.ToTable("pauses", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.PublishReceiptRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
                     b.Property<string>("EventId")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("event_id");
+                        .HasColumnType("text")
+                        .HasColumnName("event_id")
+                        .UseCollation("C");
 
                     b.Property<byte[]>("ContentHash")
                         .IsRequired()
-                        .HasColumnType("BLOB")
+                        .HasColumnType("bytea")
                         .HasColumnName("content_hash");
 
                     b.Property<int>("Hops")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("integer")
                         .HasColumnName("hops");
 
                     b.Property<long>("Position")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("bigint")
                         .HasColumnName("position");
 
-                    b.Property<long>("RecordedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("RecordedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("recorded_at");
 
                     b.Property<string>("Stream")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("stream");
+                        .HasColumnType("text")
+                        .HasColumnName("stream")
+                        .UseCollation("C");
 
                     b.HasKey("App", "EventId")
                         .HasName("pk_publish_receipts");
@@ -1029,47 +1123,53 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                     b.HasIndex("RecordedAt")
                         .HasDatabaseName("ix_publish_receipts_time");
 
-                    b.ToTable("publish_receipts", (string)null);
+                    b.ToTable("publish_receipts", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.PushSubscriptionRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("uuid")
                         .HasColumnName("id");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
                     b.Property<string>("Auth")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("auth");
+                        .HasColumnType("text")
+                        .HasColumnName("auth")
+                        .UseCollation("C");
 
-                    b.Property<long>("CreatedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("created_at");
 
                     b.Property<string>("Endpoint")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("endpoint");
+                        .HasColumnType("text")
+                        .HasColumnName("endpoint")
+                        .UseCollation("C");
 
                     b.Property<string>("P256dh")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("p256dh");
+                        .HasColumnType("text")
+                        .HasColumnName("p256dh")
+                        .UseCollation("C");
 
                     b.Property<string>("UserAgent")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("user_agent");
+                        .HasColumnType("text")
+                        .HasColumnName("user_agent")
+                        .UseCollation("C");
 
                     b.Property<string>("UserId")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("user_id");
+                        .HasColumnType("text")
+                        .HasColumnName("user_id")
+                        .UseCollation("C");
 
                     b.HasKey("Id")
                         .HasName("pk_push_subscriptions");
@@ -1081,78 +1181,85 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                     b.HasIndex("App", "UserId")
                         .HasDatabaseName("ix_push_subscriptions_user");
 
-                    b.ToTable("push_subscriptions", (string)null);
+                    b.ToTable("push_subscriptions", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.RoutingQueueRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("uuid")
                         .HasColumnName("id");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
                     b.Property<int>("Attempts")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("integer")
                         .HasColumnName("attempts");
 
-                    b.Property<long>("DueAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("DueAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("due_at");
 
                     b.Property<string>("EventId")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("event_id");
+                        .HasColumnType("text")
+                        .HasColumnName("event_id")
+                        .UseCollation("C");
 
-                    b.Property<long?>("FailedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("FailedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("failed_at");
 
                     b.Property<string>("LastError")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("last_error");
+                        .HasColumnType("text")
+                        .HasColumnName("last_error")
+                        .UseCollation("C");
 
-                    b.Property<long?>("LeasedUntil")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("LeasedUntil")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("leased_until");
 
                     b.Property<Guid?>("LockId")
-                        .HasColumnType("TEXT")
+                        .HasColumnType("uuid")
                         .HasColumnName("lock_id");
 
                     b.Property<long>("ManifestVersion")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("bigint")
                         .HasColumnName("manifest_version");
 
                     b.Property<long>("Position")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("bigint")
                         .HasColumnName("position");
 
-                    b.Property<long>("RecordedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("RecordedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("recorded_at");
 
                     b.Property<string>("ResumeRule")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("resume_rule");
+                        .HasColumnType("text")
+                        .HasColumnName("resume_rule")
+                        .UseCollation("C");
 
                     b.Property<string>("ResumeUser")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("resume_user");
+                        .HasColumnType("text")
+                        .HasColumnName("resume_user")
+                        .UseCollation("C");
 
                     b.Property<string>("Source")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("source");
+                        .HasColumnType("text")
+                        .HasColumnName("source")
+                        .UseCollation("C");
 
                     b.Property<string>("Stream")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("stream");
+                        .HasColumnType("text")
+                        .HasColumnName("stream")
+                        .UseCollation("C");
 
                     b.HasKey("Id")
                         .HasName("pk_routing_queue");
@@ -1165,145 +1272,158 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                         .HasDatabaseName("ix_routing_queue_due")
                         .HasFilter("failed_at IS NULL");
 
-                    b.ToTable("routing_queue", (string)null);
+                    b.ToTable("routing_queue", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.StoreInfoRow", b =>
                 {
                     b.Property<int>("Id")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("integer")
                         .HasColumnName("id");
 
-                    b.Property<long>("CreatedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("created_at");
 
                     b.Property<string>("Epoch")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("epoch");
+                        .HasColumnType("text")
+                        .HasColumnName("epoch")
+                        .UseCollation("C");
 
                     b.HasKey("Id")
                         .HasName("pk_store_info");
 
-                    b.ToTable("store_info", (string)null);
+                    b.ToTable("store_info", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.StreamRow", b =>
                 {
                     b.Property<string>("Stream")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("stream");
+                        .HasColumnType("text")
+                        .HasColumnName("stream")
+                        .UseCollation("C");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
                     b.Property<long>("Head")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("bigint")
                         .HasColumnName("head");
 
-                    b.Property<long>("RecordedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("RecordedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("recorded_at");
 
                     b.HasKey("Stream")
                         .HasName("pk_streams");
 
-                    b.ToTable("streams", (string)null);
+                    b.ToTable("streams", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.SubscribedTypeRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("app");
+                        .HasColumnType("text")
+                        .HasColumnName("app")
+                        .UseCollation("C");
 
                     b.Property<string>("Type")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("type");
+                        .HasColumnType("text")
+                        .HasColumnName("type")
+                        .UseCollation("C");
 
                     b.HasKey("App", "Type")
                         .HasName("pk_subscribed_types");
 
-                    b.ToTable("subscribed_types", (string)null);
+                    b.ToTable("subscribed_types", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.WebsocketConnectionRow", b =>
                 {
                     b.Property<string>("Id")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("id");
+                        .HasColumnType("text")
+                        .HasColumnName("id")
+                        .UseCollation("C");
 
-                    b.PrimitiveCollection<string>("Apps")
+                    b.PrimitiveCollection<string[]>("Apps")
                         .IsRequired()
-                        .HasColumnType("TEXT")
+                        .HasColumnType("text[]")
                         .HasColumnName("apps");
 
                     b.Property<long>("Behind")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("bigint")
                         .HasColumnName("behind");
 
                     b.Property<string>("CloseReason")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("close_reason");
+                        .HasColumnType("text")
+                        .HasColumnName("close_reason")
+                        .UseCollation("C");
 
-                    b.Property<long?>("ClosedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset?>("ClosedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("closed_at");
 
-                    b.Property<long>("ConnectedAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("ConnectedAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("connected_at");
 
                     b.Property<long>("EventsSent")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("bigint")
                         .HasColumnName("events_sent");
 
-                    b.Property<long>("LastSeenAt")
-                        .HasColumnType("INTEGER")
+                    b.Property<DateTimeOffset>("LastSeenAt")
+                        .HasColumnType("timestamp with time zone")
                         .HasColumnName("last_seen_at");
 
                     b.Property<string>("NodeId")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("node_id");
+                        .HasColumnType("text")
+                        .HasColumnName("node_id")
+                        .UseCollation("C");
 
                     b.Property<string>("Protocol")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("protocol");
+                        .HasColumnType("text")
+                        .HasColumnName("protocol")
+                        .UseCollation("C");
 
                     b.Property<string>("RemoteAddress")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("remote_address");
+                        .HasColumnType("text")
+                        .HasColumnName("remote_address")
+                        .UseCollation("C");
 
                     b.Property<double?>("RoundTripMs")
-                        .HasColumnType("REAL")
+                        .HasColumnType("double precision")
                         .HasColumnName("round_trip_ms");
 
                     b.Property<long>("Stalls")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("bigint")
                         .HasColumnName("stalls");
 
                     b.Property<int>("Subscriptions")
-                        .HasColumnType("INTEGER")
+                        .HasColumnType("integer")
                         .HasColumnName("subscriptions");
 
                     b.Property<string>("Transport")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("transport");
+                        .HasColumnType("text")
+                        .HasColumnName("transport")
+                        .UseCollation("C");
 
                     b.Property<string>("UserAgent")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("user_agent");
+                        .HasColumnType("text")
+                        .HasColumnName("user_agent")
+                        .UseCollation("C");
 
                     b.Property<string>("UserId")
                         .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("user_id");
+                        .HasColumnType("text")
+                        .HasColumnName("user_id")
+                        .UseCollation("C");
 
                     b.HasKey("Id")
                         .HasName("pk_websocket_connections");
@@ -1317,7 +1437,7 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                     b.HasIndex("UserId")
                         .HasDatabaseName("ix_websocket_connections_user_id");
 
-                    b.ToTable("websocket_connections", (string)null);
+                    b.ToTable("websocket_connections", "realtime");
                 });
 #pragma warning restore 612, 618
         }

@@ -4,65 +4,58 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
-using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 using Oriva.Realtime.Core.Storage;
 
 #nullable disable
 
-namespace Oriva.Realtime.Migrations.Postgres.Migrations
+namespace Oriva.Realtime.Migrations.Sqlite.Migrations
 {
     [DbContext(typeof(RealtimeDbContext))]
-    [Migration("20261128023905_Channels")]
+    [Migration("20261128042524_Channels")]
     partial class Channels
     {
         /// <inheritdoc />
         protected override void BuildTargetModel(ModelBuilder modelBuilder)
         {
 #pragma warning disable 612, 618
-            modelBuilder
-                .HasDefaultSchema("realtime")
-                .HasAnnotation("ProductVersion", "10.0.15")
-                .HasAnnotation("Relational:MaxIdentifierLength", 63);
-
-            NpgsqlModelBuilderExtensions.UseIdentityByDefaultColumns(modelBuilder);
+            modelBuilder.HasAnnotation("ProductVersion", "10.0.15");
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.ApiKeyRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
+                        .HasColumnType("TEXT")
                         .HasColumnName("id");
 
-                    b.PrimitiveCollection<string[]>("Apps")
+                    b.PrimitiveCollection<string>("Apps")
                         .IsRequired()
-                        .HasColumnType("text[]")
+                        .HasColumnType("TEXT")
                         .HasColumnName("apps");
 
-                    b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("created_at");
 
                     b.Property<byte[]>("KeyHash")
                         .IsRequired()
-                        .HasColumnType("bytea")
+                        .HasColumnType("BLOB")
                         .HasColumnName("key_hash");
 
-                    b.Property<DateTimeOffset?>("LastUsedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("LastUsedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("last_used_at");
 
                     b.Property<string>("Name")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("name")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("name");
 
-                    b.Property<DateTimeOffset?>("RevokedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("RevokedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("revoked_at");
 
-                    b.PrimitiveCollection<string[]>("Roles")
+                    b.PrimitiveCollection<string>("Roles")
                         .IsRequired()
-                        .HasColumnType("text[]")
+                        .HasColumnType("TEXT")
                         .HasColumnName("roles");
 
                     b.HasKey("Id")
@@ -72,76 +65,69 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                         .IsUnique()
                         .HasDatabaseName("ix_api_keys_key_hash");
 
-                    b.ToTable("api_keys", "realtime");
+                    b.ToTable("api_keys", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.AppRow", b =>
                 {
                     b.Property<string>("Id")
-                        .HasColumnType("text")
-                        .HasColumnName("id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("id");
 
                     b.Property<string>("Manifest")
                         .IsRequired()
-                        .HasColumnType("json")
+                        .HasColumnType("TEXT")
                         .HasColumnName("manifest");
 
                     b.Property<string>("Name")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("name")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("name");
 
-                    b.Property<DateTimeOffset>("UpdatedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("UpdatedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("updated_at");
 
                     b.Property<long>("Version")
                         .IsConcurrencyToken()
-                        .HasColumnType("bigint")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("version");
 
                     b.HasKey("Id")
                         .HasName("pk_apps");
 
-                    b.ToTable("apps", "realtime");
+                    b.ToTable("apps", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.AppUserRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
                     b.Property<string>("UserId")
-                        .HasColumnType("text")
-                        .HasColumnName("user_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("user_id");
 
                     b.Property<string>("Email")
-                        .HasColumnType("text")
-                        .HasColumnName("email")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("email");
 
-                    b.Property<DateTimeOffset>("JoinedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("JoinedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("joined_at");
 
-                    b.Property<DateTimeOffset?>("LeftAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("LeftAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("left_at");
 
                     b.Property<string>("Locale")
-                        .HasColumnType("text")
-                        .HasColumnName("locale")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("locale");
 
                     b.Property<string>("TimeZone")
-                        .HasColumnType("text")
-                        .HasColumnName("time_zone")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("time_zone");
 
                     b.HasKey("App", "UserId")
                         .HasName("pk_app_users");
@@ -149,56 +135,52 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                     b.HasIndex("UserId")
                         .HasDatabaseName("ix_app_users_user_id");
 
-                    b.ToTable("app_users", "realtime");
+                    b.ToTable("app_users", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.ConnectionEvidenceRow", b =>
                 {
                     b.Property<string>("ConnectionId")
-                        .HasColumnType("text")
-                        .HasColumnName("connection_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("connection_id");
 
                     b.Property<string>("Stream")
-                        .HasColumnType("text")
-                        .HasColumnName("stream")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("stream");
 
                     b.Property<long>("FromPosition")
-                        .HasColumnType("bigint")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("from_position");
 
                     b.Property<long>("AckedPosition")
-                        .HasColumnType("bigint")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("acked_position");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
                     b.Property<string>("Interests")
-                        .HasColumnType("json")
+                        .HasColumnType("TEXT")
                         .HasColumnName("interests");
 
-                    b.Property<DateTimeOffset>("OpenedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("OpenedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("opened_at");
 
                     b.Property<long>("PushedPosition")
-                        .HasColumnType("bigint")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("pushed_position");
 
-                    b.Property<DateTimeOffset>("UpdatedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("UpdatedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("updated_at");
 
                     b.Property<string>("UserId")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("user_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("user_id");
 
                     b.HasKey("ConnectionId", "Stream", "FromPosition")
                         .HasName("pk_connection_evidence");
@@ -209,49 +191,45 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                     b.HasIndex("UserId", "Stream")
                         .HasDatabaseName("ix_connection_evidence_user_id_stream");
 
-                    b.ToTable("connection_evidence", "realtime");
+                    b.ToTable("connection_evidence", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.DeliveryAttemptRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
+                        .HasColumnType("TEXT")
                         .HasColumnName("id");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
-                    b.Property<DateTimeOffset>("At")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("At")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("at");
 
                     b.Property<Guid>("DeliveryId")
-                        .HasColumnType("uuid")
+                        .HasColumnType("TEXT")
                         .HasColumnName("delivery_id");
 
                     b.Property<int>("DurationMs")
-                        .HasColumnType("integer")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("duration_ms");
 
                     b.Property<string>("Error")
-                        .HasColumnType("text")
-                        .HasColumnName("error")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("error");
 
                     b.Property<string>("Outcome")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("outcome")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("outcome");
 
                     b.Property<string>("UserId")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("user_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("user_id");
 
                     b.HasKey("Id")
                         .HasName("pk_delivery_attempts");
@@ -259,131 +237,128 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                     b.HasIndex("DeliveryId")
                         .HasDatabaseName("ix_delivery_attempts_delivery_id");
 
-                    b.ToTable("delivery_attempts", "realtime");
+                    b.ToTable("delivery_attempts", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.DigestItemRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
                     b.Property<string>("Source")
-                        .HasColumnType("text")
-                        .HasColumnName("source")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("source");
 
                     b.Property<string>("EventId")
-                        .HasColumnType("text")
-                        .HasColumnName("event_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("event_id");
 
                     b.Property<string>("Rule")
-                        .HasColumnType("text")
-                        .HasColumnName("rule")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("rule");
 
                     b.Property<string>("UserId")
-                        .HasColumnType("text")
-                        .HasColumnName("user_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("user_id");
 
-                    b.Property<DateTimeOffset>("At")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("At")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("at");
 
                     b.Property<string>("Data")
                         .IsRequired()
-                        .HasColumnType("json")
+                        .HasColumnType("TEXT")
                         .HasColumnName("data");
 
                     b.Property<Guid>("DigestId")
-                        .HasColumnType("uuid")
+                        .HasColumnType("TEXT")
                         .HasColumnName("digest_id");
 
                     b.Property<long>("Position")
-                        .HasColumnType("bigint")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("position");
+
+                    b.Property<bool>("SeesEvent")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("sees_event");
 
                     b.HasKey("App", "Source", "EventId", "Rule", "UserId")
                         .HasName("pk_digest_items");
 
+                    b.HasIndex("At")
+                        .HasDatabaseName("ix_digest_items_at");
+
                     b.HasIndex("DigestId")
                         .HasDatabaseName("ix_digest_items_digest_id");
 
-                    b.ToTable("digest_items", "realtime");
+                    b.ToTable("digest_items", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.EventRow", b =>
                 {
                     b.Property<string>("Stream")
-                        .HasColumnType("text")
-                        .HasColumnName("stream")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("stream");
 
                     b.Property<long>("Position")
-                        .HasColumnType("bigint")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("position");
-
-                    b.Property<DateTimeOffset>("RecordedAt")
-                        .HasColumnType("timestamp with time zone")
-                        .HasColumnName("recorded_at");
 
                     b.Property<string>("Actor")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("actor")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("actor");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
                     b.Property<string>("Data")
                         .IsRequired()
-                        .HasColumnType("json")
+                        .HasColumnType("TEXT")
                         .HasColumnName("data");
 
                     b.Property<string>("Id")
-                        .HasColumnType("text")
-                        .HasColumnName("id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("id");
 
                     b.Property<string>("Metadata")
-                        .HasColumnType("json")
+                        .HasColumnType("TEXT")
                         .HasColumnName("metadata");
+
+                    b.Property<long>("RecordedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("recorded_at");
 
                     b.Property<string>("Source")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("source")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("source");
 
-                    b.Property<DateTimeOffset>("Time")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("Time")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("time");
 
                     b.Property<string>("Topic")
-                        .HasColumnType("text")
-                        .HasColumnName("topic")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("topic");
 
                     b.Property<string>("Type")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("type")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("type");
 
                     b.Property<string>("UserId")
-                        .HasColumnType("text")
-                        .HasColumnName("user_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("user_id");
 
-                    b.HasKey("Stream", "Position", "RecordedAt")
+                    b.HasKey("Stream", "Position")
                         .HasName("pk_events");
+
+                    b.HasIndex("RecordedAt")
+                        .HasDatabaseName("ix_events_time");
 
                     b.HasIndex("App", "Type", "RecordedAt")
                         .HasDatabaseName("ix_events_app_type_time");
@@ -391,54 +366,50 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                     b.HasIndex("App", "RecordedAt", "Stream", "Position")
                         .HasDatabaseName("ix_events_app_time");
 
-                    b.ToTable("events", "realtime");
+                    b.ToTable("events", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.EventSubscriptionRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
+                        .HasColumnType("TEXT")
                         .HasColumnName("id");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
-                    b.PrimitiveCollection<string[]>("Channels")
-                        .HasColumnType("text[]")
+                    b.PrimitiveCollection<string>("Channels")
+                        .HasColumnType("TEXT")
                         .HasColumnName("channels");
 
-                    b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("created_at");
 
                     b.Property<string>("Filters")
                         .IsRequired()
-                        .HasColumnType("json")
+                        .HasColumnType("TEXT")
                         .HasColumnName("filters");
 
                     b.Property<string>("Topic")
-                        .HasColumnType("text")
-                        .HasColumnName("topic")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("topic");
 
                     b.Property<bool>("TopicGranted")
-                        .HasColumnType("boolean")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("topic_granted");
 
                     b.Property<string>("Type")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("type")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("type");
 
                     b.Property<string>("UserId")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("user_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("user_id");
 
                     b.HasKey("Id")
                         .HasName("pk_event_subscriptions");
@@ -449,196 +420,182 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                     b.HasIndex("App", "Type", "Topic", "UserId")
                         .HasDatabaseName("ix_event_subscriptions_followers");
 
-                    b.ToTable("event_subscriptions", "realtime");
+                    b.ToTable("event_subscriptions", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.InboxCountsRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
                     b.Property<string>("UserId")
-                        .HasColumnType("text")
-                        .HasColumnName("user_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("user_id");
 
                     b.Property<long>("Rev")
-                        .HasColumnType("bigint")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("rev");
 
                     b.Property<int>("Total")
-                        .HasColumnType("integer")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("total");
 
                     b.Property<int>("Unread")
-                        .HasColumnType("integer")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("unread");
 
                     b.Property<int>("Unseen")
-                        .HasColumnType("integer")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("unseen");
 
                     b.HasKey("App", "UserId")
                         .HasName("pk_inbox_counts");
 
-                    b.ToTable("inbox_counts", "realtime");
+                    b.ToTable("inbox_counts", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.ManifestVersionRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
                     b.Property<long>("Version")
-                        .HasColumnType("bigint")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("version");
 
                     b.Property<string>("Manifest")
                         .IsRequired()
-                        .HasColumnType("json")
+                        .HasColumnType("TEXT")
                         .HasColumnName("manifest");
 
-                    b.Property<DateTimeOffset>("ValidFrom")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("ValidFrom")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("valid_from");
 
                     b.HasKey("App", "Version")
                         .HasName("pk_manifest_versions");
 
-                    b.ToTable("manifest_versions", "realtime");
+                    b.ToTable("manifest_versions", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NodeRow", b =>
                 {
                     b.Property<string>("Id")
-                        .HasColumnType("text")
-                        .HasColumnName("id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("id");
 
                     b.Property<string>("AdvertisedUrl")
-                        .HasColumnType("text")
-                        .HasColumnName("advertised_url")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("advertised_url");
 
-                    b.Property<DateTimeOffset>("HeartbeatAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("HeartbeatAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("heartbeat_at");
 
-                    b.Property<DateTimeOffset>("StartedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("StartedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("started_at");
 
                     b.Property<string>("Version")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("version")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("version");
 
                     b.HasKey("Id")
                         .HasName("pk_nodes");
 
-                    b.ToTable("nodes", "realtime");
+                    b.ToTable("nodes", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NotificationDeliveryRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
+                        .HasColumnType("TEXT")
                         .HasColumnName("id");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
                     b.Property<int>("Attempts")
-                        .HasColumnType("integer")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("attempts");
 
                     b.Property<string>("Channel")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("channel")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("channel");
 
                     b.Property<string>("Content")
-                        .HasColumnType("json")
+                        .HasColumnType("TEXT")
                         .HasColumnName("content");
 
-                    b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("created_at");
 
-                    b.Property<DateTimeOffset?>("DeliveredAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("DeliveredAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("delivered_at");
 
-                    b.Property<DateTimeOffset?>("FailedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("FailedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("failed_at");
 
                     b.Property<string>("LastError")
-                        .HasColumnType("text")
-                        .HasColumnName("last_error")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("last_error");
 
-                    b.Property<DateTimeOffset?>("LeasedUntil")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("LeasedUntil")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("leased_until");
 
                     b.Property<Guid?>("LockId")
-                        .HasColumnType("uuid")
+                        .HasColumnType("TEXT")
                         .HasColumnName("lock_id");
 
-                    b.Property<DateTimeOffset?>("NextAttemptAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("NextAttemptAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("next_attempt_at");
 
                     b.Property<Guid>("NotificationId")
-                        .HasColumnType("uuid")
+                        .HasColumnType("TEXT")
                         .HasColumnName("notification_id");
 
                     b.Property<string>("Reason")
-                        .HasColumnType("text")
-                        .HasColumnName("reason")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("reason");
 
                     b.Property<string>("Rule")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("rule")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("rule");
 
-                    b.Property<DateTimeOffset?>("SentAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("SentAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("sent_at");
 
                     b.Property<string>("Status")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("status")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("status");
 
                     b.Property<string>("Target")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("target")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("target");
 
                     b.Property<bool>("UnlessAcked")
-                        .HasColumnType("boolean")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("unless_acked");
 
                     b.Property<string>("UserId")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("user_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("user_id");
 
                     b.HasKey("Id")
                         .HasName("pk_notification_delivery");
@@ -663,270 +620,254 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                         .HasDatabaseName("ix_notification_delivery_websocket")
                         .HasFilter("channel = 'websocket' AND status IN ('pending', 'sent')");
 
-                    b.ToTable("notification_delivery", "realtime");
+                    b.ToTable("notification_delivery", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NotificationDigestRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
+                        .HasColumnType("TEXT")
                         .HasColumnName("id");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
                     b.Property<int>("Count")
-                        .HasColumnType("integer")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("count");
 
-                    b.Property<DateTimeOffset>("DueAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("DueAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("due_at");
 
                     b.Property<string>("Key")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("key")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("key");
 
-                    b.Property<DateTimeOffset?>("LeasedUntil")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("LeasedUntil")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("leased_until");
 
                     b.Property<Guid?>("LockId")
-                        .HasColumnType("uuid")
+                        .HasColumnType("TEXT")
                         .HasColumnName("lock_id");
 
-                    b.Property<DateTimeOffset>("OpenedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("OpenedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("opened_at");
 
                     b.Property<string>("Rule")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("rule")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("rule");
 
                     b.Property<string>("UserId")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("user_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("user_id");
 
                     b.HasKey("Id")
                         .HasName("pk_notification_digests");
 
-                    b.HasIndex("DueAt")
+                    b.HasIndex("App", "DueAt")
                         .HasDatabaseName("ix_notification_digests_due");
 
                     b.HasIndex("App", "Rule", "UserId", "Key")
                         .IsUnique()
                         .HasDatabaseName("ix_notification_digests_open");
 
-                    b.ToTable("notification_digests", "realtime");
+                    b.ToTable("notification_digests", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NotificationPreferenceRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
                     b.Property<string>("UserId")
-                        .HasColumnType("text")
-                        .HasColumnName("user_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("user_id");
 
                     b.Property<string>("Channels")
                         .IsRequired()
-                        .HasColumnType("json")
+                        .HasColumnType("TEXT")
                         .HasColumnName("channels");
 
                     b.Property<bool>("Muted")
-                        .HasColumnType("boolean")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("muted");
 
                     b.Property<string>("QuietHours")
-                        .HasColumnType("json")
+                        .HasColumnType("TEXT")
                         .HasColumnName("quiet_hours");
 
-                    b.Property<DateTimeOffset>("UpdatedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("UpdatedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("updated_at");
 
                     b.Property<long>("Version")
                         .IsConcurrencyToken()
-                        .HasColumnType("bigint")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("version");
 
                     b.HasKey("App", "UserId")
                         .HasName("pk_notification_preferences");
 
-                    b.ToTable("notification_preferences", "realtime");
+                    b.ToTable("notification_preferences", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NotificationRequestRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
                     b.Property<string>("Id")
-                        .HasColumnType("text")
-                        .HasColumnName("id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("id");
 
                     b.Property<byte[]>("ContentHash")
                         .IsRequired()
-                        .HasColumnType("bytea")
+                        .HasColumnType("BLOB")
                         .HasColumnName("content_hash");
 
-                    b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("created_at");
 
-                    b.Property<DateTimeOffset?>("LeasedUntil")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("LeasedUntil")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("leased_until");
 
                     b.Property<Guid?>("LockId")
-                        .HasColumnType("uuid")
+                        .HasColumnType("TEXT")
                         .HasColumnName("lock_id");
 
-                    b.Property<DateTimeOffset?>("RecalledAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("RecalledAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("recalled_at");
 
                     b.Property<string>("Scheduled")
-                        .HasColumnType("json")
+                        .HasColumnType("TEXT")
                         .HasColumnName("scheduled");
 
-                    b.Property<DateTimeOffset?>("SendAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("SendAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("send_at");
 
                     b.HasKey("App", "Id")
                         .HasName("pk_notification_requests");
 
-                    b.HasIndex("SendAt")
+                    b.HasIndex("CreatedAt")
+                        .HasDatabaseName("ix_notification_requests_created_at");
+
+                    b.HasIndex("App", "SendAt")
                         .HasDatabaseName("ix_notification_requests_due")
                         .HasFilter("scheduled IS NOT NULL");
 
-                    b.ToTable("notification_requests", "realtime");
+                    b.ToTable("notification_requests", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NotificationRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
+                        .HasColumnType("TEXT")
                         .HasColumnName("id");
 
                     b.Property<string>("Actions")
-                        .HasColumnType("json")
+                        .HasColumnType("TEXT")
                         .HasColumnName("actions");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
-                    b.Property<DateTimeOffset?>("ArchivedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("ArchivedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("archived_at");
 
                     b.Property<string>("Body")
-                        .HasColumnType("text")
-                        .HasColumnName("body")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("body");
 
-                    b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("created_at");
 
                     b.Property<string>("Data")
                         .IsRequired()
-                        .HasColumnType("json")
+                        .HasColumnType("TEXT")
                         .HasColumnName("data");
 
                     b.Property<string>("EventId")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("event_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("event_id");
 
-                    b.Property<DateTimeOffset?>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("ExpiresAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("expires_at");
 
                     b.Property<string>("Image")
-                        .HasColumnType("text")
-                        .HasColumnName("image")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("image");
 
                     b.Property<bool>("InInbox")
-                        .HasColumnType("boolean")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("in_inbox");
 
                     b.Property<string>("Link")
-                        .HasColumnType("text")
-                        .HasColumnName("link")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("link");
 
                     b.Property<long?>("ManifestVersion")
-                        .HasColumnType("bigint")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("manifest_version");
 
-                    b.Property<DateTimeOffset?>("ReadAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("ReadAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("read_at");
 
-                    b.Property<DateTimeOffset?>("RecalledAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("RecalledAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("recalled_at");
 
                     b.Property<string>("Rule")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("rule")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("rule");
 
-                    b.Property<DateTimeOffset?>("SeenAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("SeenAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("seen_at");
 
                     b.Property<string>("Source")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("source")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("source");
 
                     b.Property<string>("TemplateError")
-                        .HasColumnType("text")
-                        .HasColumnName("template_error")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("template_error");
 
                     b.Property<string>("Title")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("title")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("title");
 
                     b.Property<string>("Type")
-                        .HasColumnType("text")
-                        .HasColumnName("type")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("type");
 
                     b.Property<string>("UserId")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("user_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("user_id");
 
                     b.HasKey("Id")
                         .HasName("pk_notifications");
@@ -945,37 +886,33 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                         .IsUnique()
                         .HasDatabaseName("ix_notifications_once");
 
-                    b.ToTable("notifications", "realtime");
+                    b.ToTable("notifications", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NotificationThrottleRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
                     b.Property<string>("Rule")
-                        .HasColumnType("text")
-                        .HasColumnName("rule")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("rule");
 
                     b.Property<string>("UserId")
-                        .HasColumnType("text")
-                        .HasColumnName("user_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("user_id");
 
                     b.Property<string>("Key")
-                        .HasColumnType("text")
-                        .HasColumnName("key")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("key");
 
                     b.Property<int>("Count")
-                        .HasColumnType("integer")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("count");
 
-                    b.Property<DateTimeOffset>("EndsAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("EndsAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("ends_at");
 
                     b.HasKey("App", "Rule", "UserId", "Key")
@@ -984,128 +921,117 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                     b.HasIndex("EndsAt")
                         .HasDatabaseName("ix_notification_throttles_ends_at");
 
-                    b.ToTable("notification_throttles", "realtime");
+                    b.ToTable("notification_throttles", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.OutboxRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
+                        .HasColumnType("TEXT")
                         .HasColumnName("id");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
-                    b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("created_at");
 
                     b.Property<string>("Event")
                         .IsRequired()
-                        .HasColumnType("json")
+                        .HasColumnType("TEXT")
                         .HasColumnName("event");
 
                     b.Property<string>("EventId")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("event_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("event_id");
 
-                    b.Property<DateTimeOffset?>("LeasedUntil")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("LeasedUntil")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("leased_until");
 
                     b.Property<string>("Refusal")
-                        .HasColumnType("text")
-                        .HasColumnName("refusal")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("refusal");
 
                     b.HasKey("Id")
                         .HasName("pk_outbox");
 
-                    b.ToTable("outbox", "realtime");
+                    b.ToTable("outbox", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.PauseRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
+                        .HasColumnType("TEXT")
                         .HasColumnName("id");
 
                     b.Property<string>("App")
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
                     b.Property<string>("Channel")
-                        .HasColumnType("text")
-                        .HasColumnName("channel")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("channel");
 
-                    b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("created_at");
 
                     b.Property<string>("CreatedBy")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("created_by")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("created_by");
 
                     b.Property<string>("Reason")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("reason")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("reason");
 
                     b.Property<string>("Rule")
-                        .HasColumnType("text")
-                        .HasColumnName("rule")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("rule");
 
                     b.HasKey("Id")
                         .HasName("pk_pauses");
 
-                    b.ToTable("pauses", "realtime");
+                    b.ToTable("pauses", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.PublishReceiptRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
                     b.Property<string>("EventId")
-                        .HasColumnType("text")
-                        .HasColumnName("event_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("event_id");
 
                     b.Property<byte[]>("ContentHash")
                         .IsRequired()
-                        .HasColumnType("bytea")
+                        .HasColumnType("BLOB")
                         .HasColumnName("content_hash");
 
                     b.Property<int>("Hops")
-                        .HasColumnType("integer")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("hops");
 
                     b.Property<long>("Position")
-                        .HasColumnType("bigint")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("position");
 
-                    b.Property<DateTimeOffset>("RecordedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("RecordedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("recorded_at");
 
                     b.Property<string>("Stream")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("stream")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("stream");
 
                     b.HasKey("App", "EventId")
                         .HasName("pk_publish_receipts");
@@ -1113,53 +1039,47 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                     b.HasIndex("RecordedAt")
                         .HasDatabaseName("ix_publish_receipts_time");
 
-                    b.ToTable("publish_receipts", "realtime");
+                    b.ToTable("publish_receipts", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.PushSubscriptionRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
+                        .HasColumnType("TEXT")
                         .HasColumnName("id");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
                     b.Property<string>("Auth")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("auth")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("auth");
 
-                    b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("created_at");
 
                     b.Property<string>("Endpoint")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("endpoint")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("endpoint");
 
                     b.Property<string>("P256dh")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("p256dh")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("p256dh");
 
                     b.Property<string>("UserAgent")
-                        .HasColumnType("text")
-                        .HasColumnName("user_agent")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("user_agent");
 
                     b.Property<string>("UserId")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("user_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("user_id");
 
                     b.HasKey("Id")
                         .HasName("pk_push_subscriptions");
@@ -1171,85 +1091,78 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                     b.HasIndex("App", "UserId")
                         .HasDatabaseName("ix_push_subscriptions_user");
 
-                    b.ToTable("push_subscriptions", "realtime");
+                    b.ToTable("push_subscriptions", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.RoutingQueueRow", b =>
                 {
                     b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
+                        .HasColumnType("TEXT")
                         .HasColumnName("id");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
                     b.Property<int>("Attempts")
-                        .HasColumnType("integer")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("attempts");
 
-                    b.Property<DateTimeOffset>("DueAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("DueAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("due_at");
 
                     b.Property<string>("EventId")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("event_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("event_id");
 
-                    b.Property<DateTimeOffset?>("FailedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("FailedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("failed_at");
 
                     b.Property<string>("LastError")
-                        .HasColumnType("text")
-                        .HasColumnName("last_error")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("last_error");
 
-                    b.Property<DateTimeOffset?>("LeasedUntil")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("LeasedUntil")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("leased_until");
 
                     b.Property<Guid?>("LockId")
-                        .HasColumnType("uuid")
+                        .HasColumnType("TEXT")
                         .HasColumnName("lock_id");
 
                     b.Property<long>("ManifestVersion")
-                        .HasColumnType("bigint")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("manifest_version");
 
                     b.Property<long>("Position")
-                        .HasColumnType("bigint")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("position");
 
-                    b.Property<DateTimeOffset>("RecordedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("RecordedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("recorded_at");
 
                     b.Property<string>("ResumeRule")
-                        .HasColumnType("text")
-                        .HasColumnName("resume_rule")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("resume_rule");
 
                     b.Property<string>("ResumeUser")
-                        .HasColumnType("text")
-                        .HasColumnName("resume_user")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("resume_user");
 
                     b.Property<string>("Source")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("source")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("source");
 
                     b.Property<string>("Stream")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("stream")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("stream");
 
                     b.HasKey("Id")
                         .HasName("pk_routing_queue");
@@ -1262,158 +1175,145 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                         .HasDatabaseName("ix_routing_queue_due")
                         .HasFilter("failed_at IS NULL");
 
-                    b.ToTable("routing_queue", "realtime");
+                    b.ToTable("routing_queue", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.StoreInfoRow", b =>
                 {
                     b.Property<int>("Id")
-                        .HasColumnType("integer")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("id");
 
-                    b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("created_at");
 
                     b.Property<string>("Epoch")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("epoch")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("epoch");
 
                     b.HasKey("Id")
                         .HasName("pk_store_info");
 
-                    b.ToTable("store_info", "realtime");
+                    b.ToTable("store_info", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.StreamRow", b =>
                 {
                     b.Property<string>("Stream")
-                        .HasColumnType("text")
-                        .HasColumnName("stream")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("stream");
 
                     b.Property<string>("App")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
                     b.Property<long>("Head")
-                        .HasColumnType("bigint")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("head");
 
-                    b.Property<DateTimeOffset>("RecordedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("RecordedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("recorded_at");
 
                     b.HasKey("Stream")
                         .HasName("pk_streams");
 
-                    b.ToTable("streams", "realtime");
+                    b.ToTable("streams", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.SubscribedTypeRow", b =>
                 {
                     b.Property<string>("App")
-                        .HasColumnType("text")
-                        .HasColumnName("app")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("app");
 
                     b.Property<string>("Type")
-                        .HasColumnType("text")
-                        .HasColumnName("type")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("type");
 
                     b.HasKey("App", "Type")
                         .HasName("pk_subscribed_types");
 
-                    b.ToTable("subscribed_types", "realtime");
+                    b.ToTable("subscribed_types", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.WebsocketConnectionRow", b =>
                 {
                     b.Property<string>("Id")
-                        .HasColumnType("text")
-                        .HasColumnName("id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("id");
 
-                    b.PrimitiveCollection<string[]>("Apps")
+                    b.PrimitiveCollection<string>("Apps")
                         .IsRequired()
-                        .HasColumnType("text[]")
+                        .HasColumnType("TEXT")
                         .HasColumnName("apps");
 
                     b.Property<long>("Behind")
-                        .HasColumnType("bigint")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("behind");
 
                     b.Property<string>("CloseReason")
-                        .HasColumnType("text")
-                        .HasColumnName("close_reason")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("close_reason");
 
-                    b.Property<DateTimeOffset?>("ClosedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long?>("ClosedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("closed_at");
 
-                    b.Property<DateTimeOffset>("ConnectedAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("ConnectedAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("connected_at");
 
                     b.Property<long>("EventsSent")
-                        .HasColumnType("bigint")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("events_sent");
 
-                    b.Property<DateTimeOffset>("LastSeenAt")
-                        .HasColumnType("timestamp with time zone")
+                    b.Property<long>("LastSeenAt")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("last_seen_at");
 
                     b.Property<string>("NodeId")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("node_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("node_id");
 
                     b.Property<string>("Protocol")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("protocol")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("protocol");
 
                     b.Property<string>("RemoteAddress")
-                        .HasColumnType("text")
-                        .HasColumnName("remote_address")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("remote_address");
 
                     b.Property<double?>("RoundTripMs")
-                        .HasColumnType("double precision")
+                        .HasColumnType("REAL")
                         .HasColumnName("round_trip_ms");
 
                     b.Property<long>("Stalls")
-                        .HasColumnType("bigint")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("stalls");
 
                     b.Property<int>("Subscriptions")
-                        .HasColumnType("integer")
+                        .HasColumnType("INTEGER")
                         .HasColumnName("subscriptions");
 
                     b.Property<string>("Transport")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("transport")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("transport");
 
                     b.Property<string>("UserAgent")
-                        .HasColumnType("text")
-                        .HasColumnName("user_agent")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("user_agent");
 
                     b.Property<string>("UserId")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("user_id")
-                        .UseCollation("C");
+                        .HasColumnType("TEXT")
+                        .HasColumnName("user_id");
 
                     b.HasKey("Id")
                         .HasName("pk_websocket_connections");
@@ -1427,7 +1327,7 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                     b.HasIndex("UserId")
                         .HasDatabaseName("ix_websocket_connections_user_id");
 
-                    b.ToTable("websocket_connections", "realtime");
+                    b.ToTable("websocket_connections", (string)null);
                 });
 #pragma warning restore 612, 618
         }

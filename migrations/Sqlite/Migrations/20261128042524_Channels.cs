@@ -100,6 +100,7 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                     event_id = table.Column<string>(type: "TEXT", nullable: false),
                     digest_id = table.Column<Guid>(type: "TEXT", nullable: false),
                     data = table.Column<string>(type: "TEXT", nullable: false),
+                    sees_event = table.Column<bool>(type: "INTEGER", nullable: false),
                     at = table.Column<long>(type: "INTEGER", nullable: false),
                     position = table.Column<long>(type: "INTEGER", nullable: false)
                 },
@@ -205,9 +206,14 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                 column: "created_at");
 
             migrationBuilder.CreateIndex(
+                name: "ix_notification_requests_created_at",
+                table: "notification_requests",
+                column: "created_at");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_notification_requests_due",
                 table: "notification_requests",
-                column: "send_at",
+                columns: new[] { "app", "send_at" },
                 filter: "scheduled IS NOT NULL");
 
             migrationBuilder.CreateIndex(
@@ -223,6 +229,11 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                 filter: "unless_acked AND status IN ('pending', 'failed')");
 
             migrationBuilder.CreateIndex(
+                name: "ix_digest_items_at",
+                table: "digest_items",
+                column: "at");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_digest_items_digest_id",
                 table: "digest_items",
                 column: "digest_id");
@@ -230,7 +241,7 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
             migrationBuilder.CreateIndex(
                 name: "ix_notification_digests_due",
                 table: "notification_digests",
-                column: "due_at");
+                columns: new[] { "app", "due_at" });
 
             migrationBuilder.CreateIndex(
                 name: "ix_notification_digests_open",
@@ -258,6 +269,9 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
+            // What an older version cannot keep apart.
+            migrationBuilder.Sql("DELETE FROM notification_delivery WHERE target <> ''");
+
             migrationBuilder.DropTable(
                 name: "digest_items");
 
@@ -283,6 +297,10 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
             migrationBuilder.DropIndex(
                 name: "ix_notifications_time",
                 table: "notifications");
+
+            migrationBuilder.DropIndex(
+                name: "ix_notification_requests_created_at",
+                table: "notification_requests");
 
             migrationBuilder.DropIndex(
                 name: "ix_notification_requests_due",
