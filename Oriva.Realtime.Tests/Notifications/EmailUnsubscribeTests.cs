@@ -69,7 +69,7 @@ public abstract class EmailUnsubscribeSpecification(HubFixture fixture) : HubTes
 
         (await hub.As(null).PostAsync(PathOf(link.AbsoluteUri), "")).Status.ShouldBe(200);
 
-        (await PreferenceAsync(hub, "task.assigned")).ShouldBeFalse();
+        (await PreferenceAsync(hub, Preferences.AllTypes)).ShouldBeFalse();
     }
 
     [Fact]

@@ -137,7 +137,7 @@ public sealed class WebhookTests(ApiFixture fixture) : HubTests(fixture), IClass
 
         (await channel.SendAsync(work, Cancel)).Suppression.ShouldBe("channel_not_configured");
         channel.DestinationOf(work).ShouldBe("other-app");
-        channel.DestinationOf(Work()).ShouldBe("127.0.0.1");
+        channel.DestinationOf(Work()).ShouldBe(WorkBuddy);
     }
 
     [Theory]
