@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -35,6 +36,9 @@ internal sealed partial class DeliveryWorker(
 
     private readonly WakeSignal _announced = new();
 
+    /// <summary>Sends by app. An app with three quarters of the node's is not given more: where its destinations hang, the others' slots stay free.</summary>
+    private readonly ConcurrentDictionary<string, int> _underWay = new(StringComparer.Ordinal);
+
     /// <summary>There may be something due.</summary>
     public void Announce() => _announced.Set();
 
@@ -57,7 +61,6 @@ internal sealed partial class DeliveryWorker(
         {
             try
             {
-                // Claimed as slots are free: a slow destination keeps those that it has.
                 await slots.WaitAsync(stoppingToken);
                 slots.Release();
                 var claimed = await ClaimAsync(slots.CurrentCount);
@@ -96,7 +99,14 @@ internal sealed partial class DeliveryWorker(
     {
         // A heap of mail that waits for its server is left alone, and not taken up and laid down again one by one.
         var names = channels.Names.Where(name => channels.Get(name) is not { SoleDestination: { } sole } channel || !circuits.IsHeld(channel, sole)).ToList();
-        return names.Count == 0 ? [] : await store.ClaimDeliveriesAsync(names, room, Math.Max(1, room / 2), options.Value.Lease, time.GetUtcNow());
+        if (names.Count == 0)
+            return [];
+        var most = Math.Max(1, options.Value.Concurrency * 3 / 4);
+        var busy = _underWay.Where(app => app.Value >= most).Select(app => app.Key).ToList();
+        var claimed = await store.ClaimDeliveriesAsync(names, room, Math.Max(1, room / 2), options.Value.Lease, time.GetUtcNow(), busy);
+        foreach (var work in claimed)
+            _underWay.AddOrUpdate(work.App, 1, static (_, count) => count + 1);
+        return claimed;
     }
 
     /// <summary>Whatever happens to one delivery is its own affair: the others go on, and it is due again when its lease has lapsed.</summary>
@@ -113,6 +123,10 @@ internal sealed partial class DeliveryWorker(
         catch (Exception e)
         {
             LogPutOff(e, work.Id, work.Channel);
+        }
+        finally
+        {
+            _underWay.AddOrUpdate(work.App, 0, static (_, count) => count - 1);
         }
     }
 

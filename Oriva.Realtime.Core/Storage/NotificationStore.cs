@@ -114,13 +114,18 @@ internal abstract partial class NotificationStore(NotificationStatements sql)
     });
 
     /// <summary>Deliveries that are due and nobody's and not paused, each app's oldest first, and apps in another order each time.</summary>
-    public Task<List<DeliveryWork>> ClaimDeliveriesAsync(IReadOnlyCollection<string> channels, int limit, int perApp, TimeSpan lease, DateTimeOffset now) =>
+    /// <param name="exceptOf">Apps that have enough under way; null: none.</param>
+    public Task<List<DeliveryWork>> ClaimDeliveriesAsync(
+        IReadOnlyCollection<string> channels, int limit, int perApp, TimeSpan lease, DateTimeOffset now, IReadOnlyCollection<string>? exceptOf = null) =>
         WithConnectionAsync(async connection =>
     {
         var lockId = Guid.CreateVersion7(now);
         return await connection.QueryAsync(
             sql.ClaimDeliveries,
-            [("channels", JsonSerializer.Serialize(channels, s_json)), ("limit", limit), ("per_app", perApp), ("lease", Span(lease)), ("lock", Id(lockId)), ("now", Time(now))],
+            [
+                ("channels", JsonSerializer.Serialize(channels, s_json)), ("except", JsonSerializer.Serialize(exceptOf ?? [], s_json)), ("limit", limit), ("per_app", perApp),
+                ("lease", Span(lease)), ("lock", Id(lockId)), ("now", Time(now)),
+            ],
             row => ReadDelivery(row, lockId));
     });
 

@@ -113,7 +113,8 @@ internal static class PostgresNotificationSql
 
         ClaimDeliveries = """
             WITH due AS (
-                SELECT due.id FROM (SELECT id FROM realtime.apps ORDER BY random()) a CROSS JOIN LATERAL (
+                SELECT due.id
+                FROM (SELECT id FROM realtime.apps WHERE id NOT IN (SELECT value FROM json_array_elements_text(@except::json)) ORDER BY random()) a CROSS JOIN LATERAL (
                     SELECT d.id FROM realtime.notification_delivery d
                     WHERE d.app = a.id AND d.next_attempt_at <= @now AND (d.leased_until IS NULL OR d.leased_until < now())
                       AND d.channel IN (SELECT value FROM json_array_elements_text(@channels::json))

@@ -110,7 +110,8 @@ internal static class SqliteNotificationSql
         ClaimDeliveries = """
             UPDATE notification_delivery SET leased_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + @lease, lock_id = @lock
             WHERE id IN (
-                SELECT due.id FROM (SELECT id FROM apps ORDER BY random() LIMIT -1) a CROSS JOIN notification_delivery due ON due.rowid IN (
+                SELECT due.id FROM (SELECT id FROM apps WHERE id NOT IN (SELECT value FROM json_each(@except)) ORDER BY random() LIMIT -1) a
+                CROSS JOIN notification_delivery due ON due.rowid IN (
                     SELECT o.rowid FROM notification_delivery o
                     WHERE o.app = a.id AND o.next_attempt_at <= @now AND (o.leased_until IS NULL OR o.leased_until < unixepoch('subsec') * 1000000)
                       AND o.channel IN (SELECT value FROM json_each(@channels))

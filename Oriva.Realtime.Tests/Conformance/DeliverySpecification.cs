@@ -252,6 +252,32 @@ public abstract class DeliverySpecification(StoreFixture fixture) : SteppedSpeci
     }
 
     [Fact]
+    public async Task AppWhoseDestinationsHang_LeavesSlotsToTheOthers()
+    {
+        var channel = new TestChannel { Destination = work => work.Id.ToString() };
+        var node = await StartNodeAsync(
+            new LogHostSettings { Channels = [channel], Delivery = delivery => (delivery.Concurrency, delivery.Poll, delivery.Lease) = (4, TimeSpan.FromMilliseconds(20), TimeSpan.FromMinutes(5)) },
+            await Fixture.NewStoreAsync());
+        var (hanging, other) = (await AddAppAsync(node, members: 30), await AddAppAsync(node, members: 5));
+        var ended = new TaskCompletionSource();
+        channel.Answer = async (work, cancel) =>
+        {
+            if (work.App == hanging)
+                await ended.Task.WaitAsync(cancel);
+            return ChannelResult.Sent;
+        };
+        await node.PublishAsync(Drafts.ToAll(hanging));
+        await Eventually("its share of the slots hangs", () => channel.Attempts.Count == 3);
+
+        await node.PublishAsync(Drafts.ToAll(other));
+
+        await Eventually("the other app is served", async () => await CountAsync(node, row => row.App == other && row.Status == DeliveryStatus.Sent) == 5);
+        channel.Attempts.Count(work => work.App == hanging).ShouldBe(3);
+        ended.SetResult();
+        await Eventually("and then all", async () => await CountAsync(node, row => row.Status == DeliveryStatus.Sent) == 35);
+    }
+
+    [Fact]
     public async Task UserWhoHasLeft_IsSentNothingMore()
     {
         var node = await StartAsync();
