@@ -37,6 +37,9 @@ public sealed record Manifest(
 
     public bool DeclaresTopic(string topic) => Topics.Any(declared => declared.Pattern.Matches(topic));
 
+    /// <summary>Whether every member may follow the topic; without one, there is nothing to follow.</summary>
+    public bool IsOpen(string? topic) => topic is null || Topics.Any(declared => declared.Pattern.Matches(topic) && !declared.NeedsClaim);
+
     public bool ConsumesFrom(string app, string type) =>
         Consumes.Any(consumption => consumption.App == app && consumption.Types.Any(pattern => pattern.Matches(type)));
 }
@@ -66,6 +69,10 @@ public sealed record NotificationRule(
     public const string ToUser = "user";
     public const string ToFollowers = "followers";
     public const string ToMembers = "members";
+
+    /// <summary>Whom the rule tells of an event.</summary>
+    /// <param name="userId">The event's user.</param>
+    public string AudienceFor(string? userId) => To ?? (userId is null ? ToFollowers : ToUser);
 
     /// <summary>Title and body for a user's locale: of <c>pt-BR</c>, else of <c>pt</c>, else the rule's own.</summary>
     public LocalizedText TextFor(string? locale)

@@ -122,7 +122,7 @@ public sealed class EventHistory
 
 #pragma warning restore CA1309, CA1310
 
-    private static StoredEvent ToEvent(EventRow row) => new()
+    internal static StoredEvent ToEvent(EventRow row) => new()
     {
         Id = row.Id,
         Source = row.Source,

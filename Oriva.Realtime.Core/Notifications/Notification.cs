@@ -24,10 +24,10 @@ public sealed record Notification(
     internal static string StatusOf(IEnumerable<string> statuses)
     {
         var all = statuses.ToHashSet(StringComparer.Ordinal);
-        return s_furthestFirst.FirstOrDefault(all.Contains, DeliveryStatus.Pending);
+        return FurthestFirst.FirstOrDefault(all.Contains, DeliveryStatus.Pending);
     }
 
-    private static readonly string[] s_furthestFirst =
+    internal static readonly string[] FurthestFirst =
     [
         DeliveryStatus.Delivered, DeliveryStatus.Sent, DeliveryStatus.Pending, DeliveryStatus.Failed, DeliveryStatus.Dead, DeliveryStatus.Suppressed, DeliveryStatus.Cancelled,
     ];

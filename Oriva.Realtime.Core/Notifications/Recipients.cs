@@ -67,19 +67,17 @@ internal sealed class RecipientFinder(RealtimeDatabase database, NotificationInt
     private IEnumerable<(string Name, NotificationRule? Rule)> PassesOf(App app, StoredEvent e)
     {
         var rules = app.Manifest.RulesOn(e.Type);
-        if (interest.IsSubscribed(app.Id, e.Type) && !rules.Any(rule => AudienceOf(rule, e) != NotificationRule.ToUser))
+        if (interest.IsSubscribed(app.Id, e.Type) && !rules.Any(rule => rule.AudienceFor(e.UserId) != NotificationRule.ToUser))
             yield return ("", null);
         foreach (var rule in rules)
             yield return (rule.Name, rule);
     }
 
-    private static string AudienceOf(NotificationRule rule, StoredEvent e) => rule.To ?? (e.UserId is null ? NotificationRule.ToFollowers : NotificationRule.ToUser);
-
     /// <returns>With the last user that was looked at, when there may be more.</returns>
     private async Task<(IReadOnlyList<Recipient> Found, string? Last)> FindAsync(
         App app, StoredEvent e, NotificationRule? rule, IReadOnlyDictionary<string, string?> owners, string? afterUser, int room, CancellationToken cancellationToken)
     {
-        switch (rule is null ? NotificationRule.ToFollowers : AudienceOf(rule, e))
+        switch (rule is null ? NotificationRule.ToFollowers : rule.AudienceFor(e.UserId))
         {
             case NotificationRule.ToUser:
                 return (e.UserId is not null && afterUser is null && owners.TryGetValue(e.UserId, out var locale) ? [new Recipient(rule, e.UserId, locale, ChannelsOf(rule!))] : [], null);
@@ -99,7 +97,7 @@ internal sealed class RecipientFinder(RealtimeDatabase database, NotificationInt
     {
         var members = context.AppUsers.AsNoTracking().Where(user => user.App == app.Id && user.LeftAt == null);
         var page = await After(members, afterUser).OrderBy(user => user.UserId).Select(user => new { user.UserId, user.Locale }).Take(room).ToListAsync(cancellationToken);
-        var (channels, isOpen) = (ChannelsOf(rule), IsOpen(app, e.Topic));
+        var (channels, isOpen) = (ChannelsOf(rule), app.Manifest.IsOpen(e.Topic));
         return (
             [.. page.Select(user => new Recipient(rule, user.UserId, user.Locale, channels, SeesEvent: isOpen && (e.UserId is null || e.UserId == user.UserId)))],
             page.Count == room ? page[^1].UserId : null);
@@ -123,7 +121,7 @@ internal sealed class RecipientFinder(RealtimeDatabase database, NotificationInt
         var ids = users.ConvertAll(user => user.UserId);
         var rows = (await subscriptions.Where(row => ids.Contains(row.UserId)).ToListAsync(cancellationToken)).ToLookup(row => row.UserId, StringComparer.Ordinal);
 
-        var topicIsOpen = IsOpen(app, e.Topic);
+        var topicIsOpen = app.Manifest.IsOpen(e.Topic);
         // Whom the rule about its own events tells already.
         var told = rule is null && app.Manifest.RulesOn(e.Type).Count > 0 ? e.UserId : null;
         var found = new List<Recipient>();
@@ -145,15 +143,12 @@ internal sealed class RecipientFinder(RealtimeDatabase database, NotificationInt
         user is null ? users : users.Where(row => string.Compare(row.UserId, user) > 0);
 #pragma warning restore CA1309, CA1310
 
-    /// <summary>Whether every member may follow the topic.</summary>
-    private static bool IsOpen(App app, string? name) => name is null || app.Manifest.Topics.Any(topic => topic.Pattern.Matches(name) && !topic.NeedsClaim);
-
     internal static IReadOnlyList<string> ChannelsOf(NotificationRule rule) => rule.Channels.Count == 0 ? DefaultChannels : rule.Channels;
 
     /// <summary>What the follower asked for, of what the rule offers.</summary>
     private static IEnumerable<string> Offered(string[]? wanted, NotificationRule? rule) =>
         rule is null ? wanted ?? DefaultChannels : wanted is null ? ChannelsOf(rule) : wanted.Intersect(ChannelsOf(rule), StringComparer.Ordinal);
 
-    private static List<DataFilter> FiltersOf(EventSubscriptionRow row) =>
+    internal static List<DataFilter> FiltersOf(EventSubscriptionRow row) =>
         row.Filters == "[]" ? [] : [.. JsonSerializer.Deserialize<List<FilterRequest>>(row.Filters, WireJson.Options)!.Select(filter => DataFilter.Read(filter, "", new FaultList())!)];
 }

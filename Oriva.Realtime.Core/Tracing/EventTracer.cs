@@ -16,11 +16,6 @@ public sealed class EventTracer
     /// <summary>A copy is appended with its event; its stream's clock may be ahead by what the nodes' clocks differ.</summary>
     private static readonly TimeSpan s_clocks = TimeSpan.FromMinutes(5);
 
-    private static readonly string[] s_furthestFirst =
-    [
-        DeliveryStatus.Delivered, DeliveryStatus.Sent, DeliveryStatus.Pending, DeliveryStatus.Failed, DeliveryStatus.Dead, DeliveryStatus.Suppressed, DeliveryStatus.Cancelled,
-    ];
-
     private readonly RealtimeDatabase _database;
     private readonly TimeProvider _time;
 
@@ -45,7 +40,7 @@ public sealed class EventTracer
             : new TracedEvent(id, source, kept.Type, kept.UserId, kept.Topic, kept.Actor, kept.Time, kept.RecordedAt, Kept: true);
 
         var manifests = await ManifestHistory.ReadAsync(context, e.RecordedAt, cancellationToken);
-        var places = new List<Place> { new(source, receipt.Stream, receipt.Position, receipt.RecordedAt, kept is null ? null : LiveEvidence.ToEvent(kept)) };
+        var places = new List<Place> { new(source, receipt.Stream, receipt.Position, receipt.RecordedAt, kept is null ? null : EventHistory.ToEvent(kept)) };
         var sharing = new Sharing(manifests, e);
         if (kept is not null)
             places.AddRange(await FindCopiesAsync(context, kept, manifests.Apps, cancellationToken));
@@ -87,7 +82,7 @@ public sealed class EventTracer
         var rows = await context.Events.AsNoTracking()
             .Where(row => others.Contains(row.App) && streams.Contains(row.Stream) && row.RecordedAt >= from && row.RecordedAt <= to && row.Id == e.Id && row.Source == e.Source)
             .OrderBy(row => row.App).ToListAsync(cancellationToken);
-        return rows.ConvertAll(row => new Place(row.App, row.Stream, row.Position, row.RecordedAt, LiveEvidence.ToEvent(row)));
+        return rows.ConvertAll(row => new Place(row.App, row.Stream, row.Position, row.RecordedAt, EventHistory.ToEvent(row)));
     }
 
     private static async Task<string> FindRoutingAsync(
@@ -107,7 +102,7 @@ public sealed class EventTracer
             : RoutingState.None;
     }
 
-    private static TracedRule OfNobody(NotificationRule rule, TracedEvent e) => UserTracer.AudienceOf(rule, e) switch
+    private static TracedRule OfNobody(NotificationRule rule, TracedEvent e) => rule.AudienceFor(e.UserId) switch
     {
         NotificationRule.ToUser when e.UserId is null => new TracedRule(rule.Name, Matched: false, TraceReasons.NoUser),
         NotificationRule.ToUser => new TracedRule(rule.Name, Matched: true, TraceReasons.ToUser),
@@ -125,7 +120,7 @@ public sealed class EventTracer
                 delivery.Status == DeliveryStatus.Delivered ? 0 : delivery.Status == DeliveryStatus.Sent ? 1 : delivery.Status == DeliveryStatus.Pending ? 2
                 : delivery.Status == DeliveryStatus.Failed ? 3 : delivery.Status == DeliveryStatus.Dead ? 4 : delivery.Status == DeliveryStatus.Suppressed ? 5 : 6)) ?? 2)
             .GroupBy(rank => rank).Select(group => new { group.Key, Count = group.Count() }).ToListAsync(cancellationToken);
-        return counts.OrderBy(count => count.Key).ToDictionary(count => s_furthestFirst[count.Key], count => count.Count);
+        return counts.OrderBy(count => count.Key).ToDictionary(count => Notifications.Notification.FurthestFirst[count.Key], count => count.Count);
     }
 }
 

@@ -24,20 +24,4 @@ internal static class LiveEvidence
     /// <summary>Why nothing may be known where no interval covers an event; null: nobody was there.</summary>
     public static string? WhyUnknown(DateTimeOffset recordedAt, DateTimeOffset now) =>
         now - recordedAt < Lag ? TraceReasons.TooRecent : now - recordedAt > Retention.EvidenceAge ? TraceReasons.EvidenceGone : null;
-
-    public static StoredEvent ToEvent(EventRow row) => new()
-    {
-        Id = row.Id,
-        Source = row.Source,
-        Type = row.Type,
-        Data = row.Data,
-        UserId = row.UserId,
-        Topic = row.Topic,
-        Time = row.Time,
-        Actor = row.Actor,
-        App = row.App,
-        Stream = row.Stream,
-        Position = row.Position,
-        RecordedAt = row.RecordedAt,
-    };
 }

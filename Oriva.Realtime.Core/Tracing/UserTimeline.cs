@@ -144,7 +144,7 @@ public sealed class UserTimeline
                 var rows = await window.Context.Events.AsNoTracking()
                     .Where(row => row.Stream == stream && row.Position > after && row.Position <= through && row.RecordedAt >= window.From && row.RecordedAt <= window.Until)
                     .OrderByDescending(row => row.Position).Take(left).ToListAsync(window.Cancel);
-                items.AddRange(rows.Select(row => OfEvent(LiveEvidence.ToEvent(row), byStream[stream], whyUnknown)));
+                items.AddRange(rows.Select(row => OfEvent(EventHistory.ToEvent(row), byStream[stream], whyUnknown)));
                 if ((left -= rows.Count) == 0)
                     break;
             }

@@ -1,11 +1,8 @@
 using System.Globalization;
-using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Notifications;
-using Oriva.Realtime.Core.Publishing;
-using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Core.Storage;
 using Oriva.Realtime.Core.Storage.Rows;
 
@@ -23,8 +20,6 @@ internal sealed class UserTracer(RealtimeDbContext context, TracedEvent e, Manif
     private readonly List<TraceStep> _steps = [];
     private readonly List<Finding> _findings = [];
     private bool _wasEverMember;
-
-    public static string AudienceOf(NotificationRule rule, TracedEvent e) => rule.To ?? (e.UserId is null ? NotificationRule.ToFollowers : NotificationRule.ToUser);
 
     /// <returns>What each rule on the type means for the user.</returns>
     public async Task<IReadOnlyList<TracedRule>> TraceAsync(Place place, string routing, CancellationToken cancellationToken)
@@ -179,7 +174,7 @@ internal sealed class UserTracer(RealtimeDbContext context, TracedEvent e, Manif
         var followed = await FollowedAsync(place, cancellationToken);
         // Those that are no rules of that manifest are of one that came before the event was routed, or of a subscription that no rule describes.
         var names = rules.Select(rule => rule.Name).Concat(notifications.Select(row => row.Rule)).Concat(digested.Select(row => row.Rule)).ToList();
-        if (followed.Count > 0 && rules.All(rule => AudienceOf(rule, e) == NotificationRule.ToUser) && (rules.Count == 0 || e.UserId != userId))
+        if (followed.Count > 0 && rules.All(rule => rule.AudienceFor(e.UserId) == NotificationRule.ToUser) && (rules.Count == 0 || e.UserId != userId))
             names.Insert(0, "");
         foreach (var name in names.Distinct(StringComparer.Ordinal))
         {
@@ -212,7 +207,7 @@ internal sealed class UserTracer(RealtimeDbContext context, TracedEvent e, Manif
     private (bool Matched, string Reason) JudgeRule(
         Place place, NotificationRule? rule, string told, List<EventSubscriptionRow> followed, string routing, AppUserRow? member, bool isMember)
     {
-        var audience = rule is null ? NotificationRule.ToFollowers : AudienceOf(rule, e);
+        var audience = rule is null ? NotificationRule.ToFollowers : rule.AudienceFor(e.UserId);
         if (audience == NotificationRule.ToUser && e.UserId is null)
             return (false, TraceReasons.NoUser);
         if (audience != NotificationRule.ToMembers && e.UserId is not null && e.UserId != userId)
@@ -253,7 +248,7 @@ internal sealed class UserTracer(RealtimeDbContext context, TracedEvent e, Manif
                 : new Finding(Verdicts.NotSubscribed, TraceReasons.TopicNotFollowed, $"'{userId}' has no durable subscription to the topic '{e.Topic}' of '{place.App}'.", needed);
         }
 
-        var isOpen = e.Topic is null || manifests.Find(place.App)?.Topics.Any(topic => topic.Pattern.Matches(e.Topic) && !topic.NeedsClaim) == true;
+        var isOpen = e.Topic is null || manifests.Find(place.App)?.IsOpen(e.Topic) == true;
         var allowed = ofTopic.FindAll(row => isOpen || row.TopicGranted);
         if (allowed.Count == 0)
         {
@@ -262,7 +257,7 @@ internal sealed class UserTracer(RealtimeDbContext context, TracedEvent e, Manif
                 $"'{userId}' would have to subscribe again with a token that names '{place.App}/{e.Topic}' in its topics");
         }
 
-        var matching = allowed.FindAll(row => place.Event is null || FiltersOf(row).TrueForAll(filter => filter.Matches(place.Event.DataElement)));
+        var matching = allowed.FindAll(row => place.Event is null || RecipientFinder.FiltersOf(row).TrueForAll(filter => filter.Matches(place.Event.DataElement)));
         if (matching.Count == 0)
         {
             return new Finding(
@@ -409,9 +404,6 @@ internal sealed class UserTracer(RealtimeDbContext context, TracedEvent e, Manif
         TraceReasons.RoutingFailed => $"The event could not be routed, so {told} has told nobody yet.",
         _ => $"{Capital(told)} matches, and no notification is there.",
     };
-
-    private static List<DataFilter> FiltersOf(EventSubscriptionRow row) =>
-        [.. JsonSerializer.Deserialize<List<FilterRequest>>(row.Filters, WireJson.Options)!.Select(filter => DataFilter.Read(filter, "", new FaultList())).OfType<DataFilter>()];
 
     private static string Text(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
