@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.Cluster;
 using Oriva.Realtime.Core.Diagnostics;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Feed;
@@ -25,6 +26,7 @@ public static class RealtimeServiceCollectionExtensions
 
         // In the order in which a node starts: the store first, what works on it afterwards. They stop in the opposite order.
         services.AddStorage();
+        services.AddCluster();
         services.AddApps();
         services.AddEventLog();
         services.AddPublishing();
@@ -40,12 +42,24 @@ public static class RealtimeServiceCollectionExtensions
         services.AddSingleton<EventStore>(provider => provider.GetRequiredService<RealtimeDatabase>() is { Postgres: { } postgres }
             ? new PostgresEventStore(postgres)
             : new SqliteEventStore(provider.GetRequiredService<RealtimeDatabase>().SqliteConnectionString!));
+        services.AddSingleton<StoreDialect>(provider => Get<RealtimeDatabase>(provider) is { Postgres: { } postgres }
+            ? new PostgresDialect(postgres)
+            : new SqliteDialect(Get<RealtimeDatabase>(provider).SqliteConnectionString!));
         services.AddSingleton(provider => new StoreMigrator(
             Get<IOptions<StorageOptions>>(provider), Get<RealtimeDatabase>(provider), Get<EventStore>(provider), Get<TimeProvider>(provider), Logger<StoreMigrator>(provider)));
         services.AddSingleton(provider => new NodeStartup(
             Get<IOptions<StorageOptions>>(provider), Get<StoreMigrator>(provider), Get<EventStore>(provider), Get<StoreEpoch>(provider),
             Get<ManifestStore>(provider), Get<ManifestFiles>(provider), Get<AppRegistry>(provider), Get<NotificationInterest>(provider), Get<TimeProvider>(provider), Logger<NodeStartup>(provider)));
         services.AddHostedService(Get<NodeStartup>);
+    }
+
+    private static void AddCluster(this IServiceCollection services)
+    {
+        services.AddSingleton<NodeIdentity>();
+        services.AddSingleton(provider => new ClusterStore(
+            Get<StoreDialect>(provider), Get<RealtimeDatabase>(provider).Provider == StorageProvider.Postgres ? PostgresClusterSql.Statements : SqliteClusterSql.Statements));
+        services.AddSingleton(provider => new NodeRegistry(Get<ClusterStore>(provider), Get<NodeIdentity>(provider), Get<TimeProvider>(provider), Logger<NodeRegistry>(provider)));
+        services.AddHostedService(Get<NodeRegistry>);
     }
 
     private static void AddApps(this IServiceCollection services)
@@ -95,9 +109,8 @@ public static class RealtimeServiceCollectionExtensions
 
     private static void AddNotifications(this IServiceCollection services)
     {
-        services.AddSingleton<NotificationStore>(provider => Get<RealtimeDatabase>(provider) is { Postgres: { } postgres }
-            ? new PostgresNotificationStore(postgres)
-            : new SqliteNotificationStore(Get<RealtimeDatabase>(provider).SqliteConnectionString!));
+        services.AddSingleton(provider => new NotificationStore(
+            Get<StoreDialect>(provider), Get<RealtimeDatabase>(provider).Provider == StorageProvider.Postgres ? PostgresNotificationSql.Statements : SqliteNotificationSql.Statements));
         services.AddSingleton<NotificationEvents>();
         services.AddChannels();
         services.AddSingleton<DestinationCircuits>();

@@ -9,6 +9,9 @@ public sealed class SessionLimits
     /// <summary>Hub connections of one user on one node.</summary>
     public int ConnectionsPerUser { get; set; } = 50;
 
+    /// <summary>Hub connections that a node takes in a second; more are asked to come back a little later. 0: as many as come.</summary>
+    public int ConnectsPerSecond { get; set; }
+
     /// <summary>Hub calls of one connection in a second, with twice as many in reserve.</summary>
     public int HubCallsPerSecond { get; set; } = 100;
 }

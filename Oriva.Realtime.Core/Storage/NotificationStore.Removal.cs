@@ -5,7 +5,7 @@ using Oriva.Realtime.Core.Storage.Rows;
 namespace Oriva.Realtime.Core.Storage;
 
 /// <summary>What takes notifications away: recall, and age.</summary>
-internal abstract partial class NotificationStore
+internal sealed partial class NotificationStore
 {
     public const string Recalled = "recalled";
     public const string RecalledAfterClaim = "recalled_after_claim";
@@ -38,7 +38,7 @@ internal abstract partial class NotificationStore
         {
             Id = JsonId(recall.Delivery.Id), recall.Recall.Status, recall.Recall.Reason, recall.Recall.IsQueued, recall.Delivery.IsLeased,
         });
-        await connection.ExecuteAsync(sql.RecallDeliveries, [("rows", JsonSerializer.Serialize(rows, s_json)), ("now", Time(now))]);
+        await connection.ExecuteAsync(sql.RecallDeliveries, [("rows", JsonSerializer.Serialize(rows, Json)), ("now", Time(now))]);
         return recalls.ConvertAll(recall => new RecalledDelivery(recall.Delivery.Channel, recall.Recall.Outcome));
     });
 
@@ -58,7 +58,7 @@ internal abstract partial class NotificationStore
             await InTransactionAsync(async connection =>
             {
                 var (app, user) = inbox.Key;
-                var ids = JsonSerializer.Serialize(inbox.Select(row => JsonId(row.Id)), s_json);
+                var ids = JsonSerializer.Serialize(inbox.Select(row => JsonId(row.Id)), Json);
                 var before = (await connection.QueryAsync(sql.LockCounts, [("app", app), ("user", user)], row => ReadCounts(row, 0)))[0];
                 var states = await connection.QueryAsync(sql.FindStates, [("app", app), ("user", user), ("ids", ids)], ReadState);
                 var counts = states.Aggregate(before, (sum, state) => sum.Less(state));

@@ -4,7 +4,7 @@ using Oriva.Realtime.Core.Storage.Rows;
 namespace Oriva.Realtime.Core.Storage;
 
 /// <summary>What waits for a time: digests, scheduled requests, and the windows of throttles.</summary>
-internal abstract partial class NotificationStore
+internal sealed partial class NotificationStore
 {
     public const string Throttled = "throttled";
 
@@ -57,7 +57,7 @@ internal abstract partial class NotificationStore
         if (groups.Count == 0)
             return notifications;
         var rows = JsonSerializer.Serialize(
-            groups.Select(group => new { group.Key.App, group.Key.Rule, group.Key.UserId, group.Key.Key, Count = group.Count(), EndsAt = JsonTime(now + group.First().Throttle!.Per) }), s_json);
+            groups.Select(group => new { group.Key.App, group.Key.Rule, group.Key.UserId, group.Key.Key, Count = group.Count(), EndsAt = JsonTime(now + group.First().Throttle!.Per) }), Json);
         var counted = (await connection.QueryAsync(
                 sql.CountThrottles, [("rows", rows), ("now", Time(now))], row => (Key: (row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3)), Count: row.GetInt32(4))))
             .ToDictionary(row => row.Key, row => row.Count);
@@ -76,7 +76,7 @@ internal abstract partial class NotificationStore
             {
                 Id = JsonId(Guid.CreateVersion7(now)), group.Key.App, group.Key.Rule, group.Key.UserId, group.Key.Key, DueAt = JsonTime(now + group.First().Window),
             }),
-            s_json);
+            Json);
         var digests = (await connection.QueryAsync(
                 sql.OpenDigests, [("rows", opened), ("now", Time(now))], row => (Id: ReadId(row, 0), Key: (row.GetString(1), row.GetString(2), row.GetString(3), row.GetString(4)))))
             .ToDictionary(row => row.Key, row => row.Id);
@@ -85,10 +85,10 @@ internal abstract partial class NotificationStore
             {
                 item.App, item.Rule, item.UserId, item.Source, item.EventId, DigestId = JsonId(digests[group.Key]), item.Data, item.SeesEvent, At = JsonTime(item.At), item.Position,
             })),
-            s_json);
+            Json);
         var added = (await connection.QueryAsync(sql.AddDigestItems, [("rows", rows)], row => ReadId(row, 0))).CountBy(id => id).ToDictionary();
         var growth = JsonSerializer.Serialize(
-            groups.Select(group => (Id: digests[group.Key], group.First().Max)).Select(digest => new { Id = JsonId(digest.Id), Added = added.GetValueOrDefault(digest.Id), digest.Max }), s_json);
+            groups.Select(group => (Id: digests[group.Key], group.First().Max)).Select(digest => new { Id = JsonId(digest.Id), Added = added.GetValueOrDefault(digest.Id), digest.Max }), Json);
         await connection.ExecuteAsync(sql.GrowDigests, [("rows", growth), ("now", Time(now))]);
     }
 }

@@ -1,5 +1,4 @@
 using System.Data.Common;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Storage.Rows;
@@ -15,14 +14,8 @@ namespace Oriva.Realtime.Core.Storage;
 /// than its lease writes nothing. When something is due, is by the clock of whoever asks. Whoever changes a user's notifications locks the user's counts
 /// first; who has several users locks them in the order of the key. Outages are thrown as <see cref="StoreException"/>.
 /// </remarks>
-internal abstract partial class NotificationStore(NotificationStatements sql)
+internal sealed partial class NotificationStore(StoreDialect dialect, NotificationStatements sql) : SqlStore(dialect)
 {
-    private static readonly JsonSerializerOptions s_json = new(JsonSerializerDefaults.Web)
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
-
     /// <summary>Queued events that are due and nobody's, each app's oldest first, with what the log has of them.</summary>
     /// <param name="perApp">Of one app at most, so that one app's heap delays only that app.</param>
     /// <param name="exceptOf">Apps of which there is enough to do already.</param>
@@ -31,7 +24,7 @@ internal abstract partial class NotificationStore(NotificationStatements sql)
         var lockId = Guid.CreateVersion7(now);
         return await connection.QueryAsync(
             sql.ClaimRouting,
-            [("per_app", perApp), ("except", JsonSerializer.Serialize(exceptOf, s_json)), ("lease", Span(lease)), ("lock", Id(lockId)), ("now", Time(now))],
+            [("per_app", perApp), ("except", JsonSerializer.Serialize(exceptOf, Json)), ("lease", Span(lease)), ("lock", Id(lockId)), ("now", Time(now))],
             row => ReadWork(row, lockId));
     });
 
@@ -41,17 +34,17 @@ internal abstract partial class NotificationStore(NotificationStatements sql)
         IReadOnlyList<RoutingProgress> progress, IReadOnlyList<NewNotification> notifications, IReadOnlyList<NewDigestItem> digested, TimeSpan lease, DateTimeOffset now,
         Func<NewNotification, InboxCounts, OutboxRow?> announce) => InTransactionAsync(async connection =>
     {
-        var claims = JsonSerializer.Serialize(progress.Select(step => new { Id = JsonId(step.Work.Id), LockId = JsonId(step.Work.LockId) }), s_json);
+        var claims = JsonSerializer.Serialize(progress.Select(step => new { Id = JsonId(step.Work.Id), LockId = JsonId(step.Work.LockId) }), Json);
         var held = (await connection.QueryAsync(sql.HoldRouting, [("claims", claims)], row => ReadId(row, 0))).ToHashSet();
         var allowed = await ThrottleAsync(connection, [.. notifications.Where(notification => held.Contains(notification.WorkId))], now);
         await AddToDigestsAsync(connection, [.. digested.Where(item => held.Contains(item.WorkId))], now);
         var added = await AddAsync(connection, allowed, now, announce);
         var moved = progress.Where(step => held.Contains(step.Work.Id)).ToLookup(step => step.IsDone);
         if (moved[true].Any())
-            await connection.ExecuteAsync(sql.FinishRouting, [("ids", JsonSerializer.Serialize(moved[true].Select(step => JsonId(step.Work.Id)), s_json))]);
+            await connection.ExecuteAsync(sql.FinishRouting, [("ids", JsonSerializer.Serialize(moved[true].Select(step => JsonId(step.Work.Id)), Json))]);
         if (moved[false].Any())
         {
-            var rest = JsonSerializer.Serialize(moved[false].Select(step => new { Id = JsonId(step.Work.Id), step.ResumeRule, step.ResumeUser }), s_json);
+            var rest = JsonSerializer.Serialize(moved[false].Select(step => new { Id = JsonId(step.Work.Id), step.ResumeRule, step.ResumeUser }), Json);
             await connection.ExecuteAsync(sql.MoveRouting, [("works", rest), ("lease", Span(lease))]);
         }
 
@@ -91,19 +84,19 @@ internal abstract partial class NotificationStore(NotificationStatements sql)
         var counts = (await connection.QueryAsync(sql.LockCounts, [("app", app), ("user", userId)], row => ReadCounts(row, 0)))[0];
         var states = ids is null
             ? await connection.QueryAsync(sql.FindUnread, [("app", app), ("user", userId), ("through", through is { } last ? Id(last) : null)], ReadState)
-            : await connection.QueryAsync(sql.FindStates, [("app", app), ("user", userId), ("ids", JsonSerializer.Serialize(ids.Select(JsonId), s_json))], ReadState);
+            : await connection.QueryAsync(sql.FindStates, [("app", app), ("user", userId), ("ids", JsonSerializer.Serialize(ids.Select(JsonId), Json))], ReadState);
         var found = states.Select(state => state.Id).ToHashSet();
         var changes = states.Select(state => (Before: state, After: state.Marked(mark))).Where(change => change.Before != change.After).ToList();
         if (changes.Count == 0)
             return new MarkedInbox(counts, found);
 
         counts = changes.Aggregate(counts, (sum, change) => sum.Less(change.Before).Plus(change.After)) with { Rev = counts.Rev + 1 };
-        var rows = JsonSerializer.Serialize(changes.Select(change => new { Id = JsonId(change.After.Id), change.After.Seen, change.After.Read, change.After.Archived }), s_json);
+        var rows = JsonSerializer.Serialize(changes.Select(change => new { Id = JsonId(change.After.Id), change.After.Seen, change.After.Read, change.After.Archived }), Json);
         await connection.ExecuteAsync(sql.MarkNotifications, [("changes", rows), ("now", Time(now))]);
         // Who has seen it need not be told another way.
         if (mark is InboxMark.Seen or InboxMark.Read or InboxMark.Archived)
         {
-            var seen = JsonSerializer.Serialize(changes.Select(change => JsonId(change.After.Id)), s_json);
+            var seen = JsonSerializer.Serialize(changes.Select(change => JsonId(change.After.Id)), Json);
             await connection.ExecuteAsync(sql.CancelAcknowledged, [("app", app), ("user", userId), ("ids", seen)]);
         }
 
@@ -123,7 +116,7 @@ internal abstract partial class NotificationStore(NotificationStatements sql)
         return await connection.QueryAsync(
             sql.ClaimDeliveries,
             [
-                ("channels", JsonSerializer.Serialize(channels, s_json)), ("except", JsonSerializer.Serialize(exceptOf ?? [], s_json)), ("limit", limit), ("per_app", perApp),
+                ("channels", JsonSerializer.Serialize(channels, Json)), ("except", JsonSerializer.Serialize(exceptOf ?? [], Json)), ("limit", limit), ("per_app", perApp),
                 ("lease", Span(lease)), ("lock", Id(lockId)), ("now", Time(now)),
             ],
             row => ReadDelivery(row, lockId));
@@ -160,25 +153,6 @@ internal abstract partial class NotificationStore(NotificationStatements sql)
     public Task PostponeAsync(DeliveryWork work, DateTimeOffset until, string reason) => WithConnectionAsync(connection =>
         connection.ExecuteAsync(sql.PostponeDelivery, [("id", Id(work.Id)), ("lock", Id(work.LockId)), ("next", Time(until)), ("reason", reason)]));
 
-    /// <summary>A transaction's connection, or one without.</summary>
-    protected abstract Task<StoreConnection> OpenAsync(bool transaction);
-
-    protected abstract object Id(Guid id);
-
-    /// <summary>As the store writes it in JSON parameters.</summary>
-    protected abstract string JsonId(Guid id);
-
-    protected abstract object Time(DateTimeOffset time);
-
-    /// <summary>As the store reads it in JSON parameters.</summary>
-    protected abstract object? JsonTime(DateTimeOffset? time);
-
-    protected abstract object Span(TimeSpan span);
-
-    protected abstract Guid ReadId(DbDataReader row, int column);
-
-    protected abstract DateTimeOffset ReadTime(DbDataReader row, int column);
-
     /// <summary>In the caller's transaction. What is stored already, by the key that makes a notification one, is left out of all that follows.</summary>
     private async Task<IReadOnlyList<NewNotification>> AddAsync(
         StoreConnection connection, IReadOnlyList<NewNotification> notifications, DateTimeOffset now, Func<NewNotification, InboxCounts, OutboxRow?> announce)
@@ -191,7 +165,7 @@ internal abstract partial class NotificationStore(NotificationStatements sql)
                 Id = JsonId(n.Id), n.App, n.UserId, n.Type, n.Rule, n.Source, n.EventId, n.Title, n.Body, n.Link, n.Image, n.Actions, n.Data, n.InInbox, n.TemplateError,
                 n.ManifestVersion, ExpiresAt = JsonTime(n.ExpiresAt),
             }),
-            s_json);
+            Json);
         var ids = (await connection.QueryAsync(sql.AddNotifications, [("rows", rows), ("now", Time(now))], row => ReadId(row, 0))).ToHashSet();
         var added = notifications.Where(notification => ids.Contains(notification.Id)).ToList();
         if (added.Count == 0)
@@ -203,11 +177,11 @@ internal abstract partial class NotificationStore(NotificationStatements sql)
                 Id = JsonId(Guid.CreateVersion7(now)), NotificationId = JsonId(n.Id), n.App, n.UserId, n.Rule, d.Channel, d.Target, d.Status, d.Reason, d.UnlessAcked, d.Content, DueAt = JsonTime(d.DueAt),
                 IsDelivered = d.Status == DeliveryStatus.Delivered,
             })),
-            s_json);
+            Json);
         await connection.ExecuteAsync(sql.AddDeliveries, [("rows", deliveries), ("now", Time(now))]);
 
         var owners = added.GroupBy(n => (n.App, n.UserId)).OrderBy(group => group.Key.App, StringComparer.Ordinal).ThenBy(group => group.Key.UserId, StringComparer.Ordinal).ToList();
-        var growth = JsonSerializer.Serialize(owners.Select(owner => new { owner.Key.App, owner.Key.UserId, Added = owner.Count(n => n.InInbox), Changes = owner.Count() }), s_json);
+        var growth = JsonSerializer.Serialize(owners.Select(owner => new { owner.Key.App, owner.Key.UserId, Added = owner.Count(n => n.InInbox), Changes = owner.Count() }), Json);
         var counts = (await connection.QueryAsync(sql.GrowCounts, [("rows", growth)], row => (Key: (row.GetString(0), row.GetString(1)), Counts: ReadCounts(row, 2))))
             .ToDictionary(row => row.Key, row => row.Counts);
         var entries = new List<OutboxRow?>(added.Count);
@@ -231,29 +205,7 @@ internal abstract partial class NotificationStore(NotificationStatements sql)
     {
         if (entries.Count > 0)
             await connection.ExecuteAsync(
-                sql.AddToOutbox, [("rows", JsonSerializer.Serialize(entries.Select(entry => new { Id = JsonId(entry.Id), entry.App, entry.EventId, entry.Event }), s_json)), ("now", Time(now))]);
-    }
-
-    private Task<T> InTransactionAsync<T>(Func<StoreConnection, Task<T>> work) => RunAsync(transaction: true, async connection =>
-    {
-        var result = await work(connection);
-        await connection.CommitAsync();
-        return result;
-    });
-
-    private Task<T> WithConnectionAsync<T>(Func<StoreConnection, Task<T>> work) => RunAsync(transaction: false, work);
-
-    private async Task<T> RunAsync<T>(bool transaction, Func<StoreConnection, Task<T>> work)
-    {
-        try
-        {
-            await using var connection = await OpenAsync(transaction);
-            return await work(connection);
-        }
-        catch (DbException e) when (StoreOutage.Is(e))
-        {
-            throw new StoreException(StoreFailure.Unavailable, "The store did not answer: " + e.Message, e);
-        }
+                sql.AddToOutbox, [("rows", JsonSerializer.Serialize(entries.Select(entry => new { Id = JsonId(entry.Id), entry.App, entry.EventId, entry.Event }), Json)), ("now", Time(now))]);
     }
 
     private RoutingWork ReadWork(DbDataReader row, Guid lockId)
@@ -312,51 +264,4 @@ internal abstract partial class NotificationStore(NotificationStatements sql)
 
     private static InboxCounts ReadCounts(DbDataReader row, int column) =>
         new(row.GetInt32(column), row.GetInt32(column + 1), row.GetInt32(column + 2), row.GetInt64(column + 3));
-
-    private static string? TextOrNull(DbDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
-}
-
-/// <summary>A connection, with its transaction when it has one: rolled back unless it was committed.</summary>
-internal sealed class StoreConnection(DbConnection connection, DbTransaction? transaction) : IAsyncDisposable
-{
-    // Not cancelled, see UncancelledStatements.
-    public async Task<int> ExecuteAsync(string sql, IReadOnlyList<(string Name, object? Value)> parameters)
-    {
-        await using var command = Command(sql, parameters);
-        return await command.ExecuteNonQueryAsync(CancellationToken.None);
-    }
-
-    public async Task<List<T>> QueryAsync<T>(string sql, IReadOnlyList<(string Name, object? Value)> parameters, Func<DbDataReader, T> read)
-    {
-        await using var command = Command(sql, parameters);
-        await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
-        var rows = new List<T>();
-        while (await reader.ReadAsync(CancellationToken.None))
-            rows.Add(read(reader));
-        return rows;
-    }
-
-    public Task CommitAsync() => transaction!.CommitAsync(CancellationToken.None);
-
-    public async ValueTask DisposeAsync()
-    {
-        if (transaction is not null)
-            await transaction.DisposeAsync();
-        await connection.DisposeAsync();
-    }
-
-    private DbCommand Command(string sql, IReadOnlyList<(string Name, object? Value)> parameters)
-    {
-        var command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.Transaction = transaction;
-        foreach (var (name, value) in parameters)
-        {
-            var parameter = command.CreateParameter();
-            (parameter.ParameterName, parameter.Value) = (name, value ?? DBNull.Value);
-            command.Parameters.Add(parameter);
-        }
-
-        return command;
-    }
 }

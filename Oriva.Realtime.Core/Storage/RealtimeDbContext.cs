@@ -65,6 +65,18 @@ internal sealed class RealtimeDbContext(DbContextOptions<RealtimeDbContext> opti
 
     public DbSet<ManifestVersionRow> ManifestVersions => Set<ManifestVersionRow>();
 
+    public DbSet<NodeRow> Nodes => Set<NodeRow>();
+
+    public DbSet<NodeCommandRow> NodeCommands => Set<NodeCommandRow>();
+
+    public DbSet<WebsocketConnectionRow> WebsocketConnections => Set<WebsocketConnectionRow>();
+
+    public DbSet<UserBlockRow> UserBlocks => Set<UserBlockRow>();
+
+    public DbSet<AdminAuditRow> AdminAudit => Set<AdminAuditRow>();
+
+    public DbSet<DataProtectionKeyRow> DataProtectionKeys => Set<DataProtectionKeyRow>();
+
     public DbSet<ConnectionEvidenceRow> ConnectionEvidence => Set<ConnectionEvidenceRow>();
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
@@ -121,14 +133,6 @@ internal sealed class RealtimeDbContext(DbContextOptions<RealtimeDbContext> opti
             user.HasIndex(row => row.UserId);
             user.HasQueryFilter("self", row => _everything || (_apps.Contains(row.App) && (_whole || row.UserId == _sub)));
         });
-        modelBuilder.Entity<NodeRow>().ToTable("nodes").HasKey(row => row.Id);
-        modelBuilder.Entity<WebsocketConnectionRow>(connection =>
-        {
-            connection.ToTable("websocket_connections").HasKey(row => row.Id);
-            connection.HasIndex(row => row.UserId);
-            connection.HasIndex(row => row.NodeId);
-            connection.HasIndex(row => row.ClosedAt);
-        });
         modelBuilder.Entity<ConnectionEvidenceRow>(evidence =>
         {
             evidence.ToTable("connection_evidence").HasKey(row => new { row.ConnectionId, row.Stream, row.FromPosition });
@@ -142,9 +146,13 @@ internal sealed class RealtimeDbContext(DbContextOptions<RealtimeDbContext> opti
             key.HasIndex(row => row.KeyHash).IsUnique();
         });
         ConfigureNotifications(modelBuilder);
+        ConfigureCluster(modelBuilder, postgres);
 
         if (postgres)
         {
+            modelBuilder.Entity<NodeRow>().Property(row => row.Figures).HasColumnType("json").UseCollation(null);
+            modelBuilder.Entity<WebsocketConnectionRow>().Property(row => row.Subscriptions).HasColumnType("json").UseCollation(null);
+            modelBuilder.Entity<AdminAuditRow>().Property(row => row.Details).HasColumnType("json").UseCollation(null);
             modelBuilder.Entity<NotificationRow>().Property(row => row.Actions).HasColumnType("json").UseCollation(null);
             modelBuilder.Entity<NotificationRow>().Property(row => row.Data).HasColumnType("json").UseCollation(null);
             modelBuilder.Entity<EventSubscriptionRow>().Property(row => row.Filters).HasColumnType("json").UseCollation(null);
@@ -258,6 +266,35 @@ internal sealed class RealtimeDbContext(DbContextOptions<RealtimeDbContext> opti
             throttle.ToTable("notification_throttles").HasKey(row => new { row.App, row.Rule, row.UserId, row.Key });
             throttle.HasIndex(row => row.EndsAt);
         });
+    }
+
+    private void ConfigureCluster(ModelBuilder modelBuilder, bool postgres)
+    {
+        modelBuilder.Entity<NodeRow>().ToTable("nodes").HasKey(row => row.Id);
+        modelBuilder.Entity<NodeCommandRow>(command =>
+        {
+            command.ToTable("node_commands").HasKey(row => row.Id);
+            command.Property(row => row.Id).ValueGeneratedNever();
+            command.HasIndex(row => row.NodeId).HasFilter("done_at IS NULL").HasDatabaseName("ix_node_commands_waiting");
+        });
+        modelBuilder.Entity<WebsocketConnectionRow>(connection =>
+        {
+            connection.ToTable("websocket_connections").HasKey(row => row.Id);
+            connection.HasIndex(row => new { row.UserId, row.ConnectedAt });
+            connection.HasIndex(row => row.NodeId).HasFilter("closed_at IS NULL").HasDatabaseName("ix_websocket_connections_open");
+            connection.HasIndex(row => row.ClosedAt);
+            if (postgres)
+                connection.HasIndex(row => row.Scopes).HasMethod("gin").HasFilter("closed_at IS NULL").HasDatabaseName("ix_websocket_connections_scopes");
+            // Presence: who is there in an app or topic that the reader may see.
+            connection.HasQueryFilter("presence", row => _everything || (row.ClosedAt == null && row.Scopes.Any(scope => _apps.Contains(scope) || _topics.Contains(scope))));
+        });
+        modelBuilder.Entity<UserBlockRow>().ToTable("user_blocks").HasKey(row => row.UserId);
+        modelBuilder.Entity<AdminAuditRow>(audit =>
+        {
+            audit.ToTable("admin_audit").HasKey(row => row.Id);
+            audit.Property(row => row.Id).ValueGeneratedNever();
+        });
+        modelBuilder.Entity<DataProtectionKeyRow>().ToTable("data_protection_keys").HasKey(row => row.Name);
     }
 
     protected override void ConfigureConventions(ModelConfigurationBuilder configuration)

@@ -11,6 +11,7 @@ namespace Oriva.Realtime.Hub.Authentication;
 internal static class DevelopmentKey
 {
     public const string FileName = "development-signing-key";
+    public const string ClusterFileName = "development-cluster-secret";
     public const string UnsubscribeFileName = "development-unsubscribe-key";
 
     /// <summary>Of web push: 32 random bytes are a private key on P-256.</summary>

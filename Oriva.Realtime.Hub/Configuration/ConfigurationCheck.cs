@@ -1,6 +1,7 @@
 using System.Text;
 using Npgsql;
 using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.Cluster;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Notifications;
 using Oriva.Realtime.Core.Notifications.Channels;
@@ -20,6 +21,7 @@ internal static class ConfigurationCheck
         ("Storage", [typeof(StorageOptions)]),
         (AuthOptions.Section, [typeof(AuthOptions)]),
         ("Limits", [typeof(PublishingOptions), typeof(SessionLimits)]),
+        (ClusterOptions.Section, [typeof(ClusterOptions)]),
         ("EventLog", [typeof(EventLogOptions)]),
         ("Retention", [typeof(RetentionOptions)]),
         ("Delivery", [typeof(DeliveryOptions)]),
@@ -34,14 +36,15 @@ internal static class ConfigurationCheck
         ["Retention:Days"] = (1, 3_650),
         ["Retention:NotificationDays"] = (1, 3_650),
         ["Limits:PublishesPerSecond"] = (0, int.MaxValue),
+        ["Limits:ConnectsPerSecond"] = (0, int.MaxValue),
         ["Delivery:JitterPercent"] = (0, 100),
         ["Delivery:Concurrency"] = (1, 1_000),
         ["Smtp:Port"] = (1, 65_535),
         ["Smtp:Connections"] = (1, 100),
     };
 
-    // Its key is ConnectionStrings:Postgres.
-    private static readonly string[] s_hidden = [nameof(StorageOptions.PostgresConnectionString)];
+    // Their keys are ConnectionStrings:Postgres and ConnectionStrings:Redis.
+    private static readonly string[] s_hidden = [nameof(StorageOptions.PostgresConnectionString), nameof(ClusterOptions.RedisConnectionString)];
 
     /// <exception cref="ConfigurationException">One line a fault.</exception>
     public static void Run(IConfiguration configuration, IHostEnvironment environment)
@@ -57,6 +60,7 @@ internal static class ConfigurationCheck
         foreach (var (section, options) in s_sections)
             SettingsShape.Check(configuration.GetSection(section), options, s_ranges, s_hidden, faults);
         CheckStorage(configuration, environment, faults);
+        CheckCluster(configuration, environment, faults);
         CheckAuth(configuration, environment, faults);
         CheckDelivery(configuration, faults);
         CheckWebPush(configuration.GetSection(WebPushOptions.Section), environment, faults);
@@ -93,6 +97,22 @@ internal static class ConfigurationCheck
             faults.Add("Storage:SqlitePath must not be empty.");
         if (!string.IsNullOrEmpty(postgres) && !IsConnectionString(postgres))
             faults.Add("ConnectionStrings:Postgres must be of the form Host=…;Port=5432;Database=…;Username=…;Password=….");
+    }
+
+    private static void CheckCluster(IConfiguration configuration, IHostEnvironment environment, List<string> faults)
+    {
+        var cluster = configuration.GetSection(ClusterOptions.Section);
+        var (node, url, secret, redis) = (cluster["NodeId"], cluster["AdvertisedUrl"], cluster["Secret"], configuration.GetConnectionString("Redis"));
+        if (!string.IsNullOrEmpty(node) && !ClusterOptions.IsNodeId(node))
+            faults.Add("Cluster:NodeId must be 1 to 64 letters, digits, - and _.");
+        if (!string.IsNullOrEmpty(url) && !(Uri.TryCreate(url, UriKind.Absolute, out var address) && address.Scheme is "http" or "https" && address.PathAndQuery == "/"))
+            faults.Add("Cluster:AdvertisedUrl must be where the other nodes reach this one, such as http://10.0.0.5:8080, without a path.");
+        if (!string.IsNullOrEmpty(secret) && Encoding.UTF8.GetByteCount(secret) < ClusterOptions.LeastSecretBytes)
+            faults.Add($"Cluster:Secret must be at least {ClusterOptions.LeastSecretBytes} bytes long.");
+        if (!string.IsNullOrEmpty(redis) && !IsRedis(redis))
+            faults.Add("ConnectionStrings:Redis must be of the form host:6379,password=….");
+        if (!string.IsNullOrEmpty(redis) && string.IsNullOrEmpty(secret) && !environment.IsDevelopment())
+            faults.Add("Cluster:Secret must be set, the same on all nodes, because ConnectionStrings:Redis is; outside Development none is made.");
     }
 
     private static void CheckDelivery(IConfiguration configuration, List<string> faults)
@@ -198,6 +218,18 @@ internal static class ConfigurationCheck
         {
             if (paths.Skip(index + 1).FirstOrDefault(other => !ClaimPath.CanStandBeside(claim.Value!, other.Value!)) is { } other)
                 faults.Add($"{claim.Path} and {other.Path} exclude each other: one is an object that the other stands in.");
+        }
+    }
+
+    private static bool IsRedis(string text)
+    {
+        try
+        {
+            return StackExchange.Redis.ConfigurationOptions.Parse(text).EndPoints.Count > 0;
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException)
+        {
+            return false;
         }
     }
 

@@ -1,4 +1,5 @@
 using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.Cluster;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Notifications;
 using Oriva.Realtime.Core.Notifications.Channels;
@@ -28,6 +29,7 @@ internal static class RealtimeOptionsSetup
         services.AddOptions<WebPushOptions>().Configure<IConfiguration, IHostEnvironment>(Bind);
         services.AddOptions<WebhookOptions>().Configure<IConfiguration>((webhooks, configuration) => configuration.GetSection(WebhookOptions.Section).Bind(webhooks.Apps));
         services.AddOptions<RetentionOptions>().BindConfiguration("Retention");
+        services.AddOptions<ClusterOptions>().Configure<IConfiguration, IHostEnvironment>(Bind).ValidateOnStart();
         services.AddOptions<StorageOptions>().Configure<IConfiguration, IHostEnvironment>(Bind);
         services.AddOptions<AppsOptions>().Configure<IConfiguration, IHostEnvironment>(Bind);
         // At the start, so that a key file that cannot be written shows then.
@@ -59,6 +61,17 @@ internal static class RealtimeOptionsSetup
         if (environment.IsDevelopment())
             options.Provider ??= options.PostgresConnectionString is null ? StorageProvider.Sqlite : StorageProvider.Postgres;
         options.SqlitePath = Path.GetFullPath(options.SqlitePath, environment.ContentRootPath);
+    }
+
+    private static void Bind(ClusterOptions options, IConfiguration configuration, IHostEnvironment environment)
+    {
+        configuration.GetSection(ClusterOptions.Section).Bind(options);
+        options.NodeId = OrNull(options.NodeId);
+        options.AdvertisedUrl = OrNull(options.AdvertisedUrl);
+        options.Secret = OrNull(options.Secret);
+        options.RedisConnectionString = OrNull(configuration.GetConnectionString("Redis"));
+        if (environment.IsDevelopment())
+            options.Secret ??= ReadOrMakeKey(DevelopmentKey.ClusterFileName, configuration, environment);
     }
 
     private static void Bind(AppsOptions options, IConfiguration configuration, IHostEnvironment environment)

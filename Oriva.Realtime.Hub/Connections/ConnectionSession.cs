@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.SignalR;
+using Microsoft.AspNetCore.SignalR.Protocol;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Hub.Authentication;
 
@@ -7,6 +8,8 @@ namespace Oriva.Realtime.Hub.Connections;
 /// <summary>A connection's session, the task that pushes for it, and the groups that it is in.</summary>
 internal sealed partial class ConnectionSession
 {
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
+
     private readonly HubConnectionContext _connection;
     private readonly ConnectionLifetimeManager _connections;
     private readonly ILogger _logger;
@@ -29,6 +32,9 @@ internal sealed partial class ConnectionSession
 
     /// <summary>The user has more connections than allowed; the hub refuses this one with a code.</summary>
     public bool IsOverLimit { get; set; }
+
+    /// <summary>Why this side closed the connection; null: it did not.</summary>
+    public string? CloseReason { get; private set; }
 
     /// <summary>Changed by one hub call at a time, which SignalR sees to.</summary>
     public GroupNames Groups { get; } = new();
@@ -58,6 +64,26 @@ internal sealed partial class ConnectionSession
     {
         foreach (var group in Groups.In(app).ToList())
             _connections.Leave(this, group);
+    }
+
+    /// <summary>
+    /// Closes the connection from this side. A client that may reconnect is told so, because official clients do not reconnect after a close that does not
+    /// say it; one that does not read is cut off.
+    /// </summary>
+    /// <param name="reason">For the registry and, where the client is not to come back, for the client: a code.</param>
+    public async Task CloseAsync(string reason, bool mayReconnect)
+    {
+        CloseReason ??= reason;
+        try
+        {
+            await _connection.WriteAsync(new CloseMessage(mayReconnect ? null : reason, mayReconnect)).AsTask().WaitAsync(s_patience);
+        }
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
+        {
+            // It does not read, or has gone.
+        }
+
+        _connection.Abort();
     }
 
     public async Task StopAsync()

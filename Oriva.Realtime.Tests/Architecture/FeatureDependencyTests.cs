@@ -17,13 +17,14 @@ public sealed class FeatureDependencyTests
     private static readonly Dictionary<string, string[]> s_allowed = new()
     {
         ["Apps"] = ["EventLog", "Storage", "Diagnostics"],
+        ["Cluster"] = ["Storage", "Diagnostics"],
         ["Publishing"] = ["Apps", "EventLog", "Storage", "Diagnostics"],
         ["EventLog"] = ["Apps", "Storage", "Diagnostics", "Feed", "Publishing"],
         ["Feed"] = ["EventLog", "Storage", "Diagnostics"],
         ["Sessions"] = ["Apps", "EventLog", "Storage", "Diagnostics", "Feed", "Publishing"],
         ["Notifications"] = ["Apps", "EventLog", "Storage", "Diagnostics", "Publishing", "Sessions"],
         ["Tracing"] = ["Apps", "EventLog", "Storage", "Publishing", "Sessions", "Notifications"],
-        ["Storage"] = ["Apps", "EventLog", "Diagnostics"],
+        ["Storage"] = ["Apps", "Cluster", "EventLog", "Diagnostics"],
         ["Diagnostics"] = ["Apps", "EventLog", "Storage"],
     };
 

@@ -15,9 +15,10 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
 
     private static readonly string[] s_tenantTables =
     [
-        "api_keys", "app_users", "apps", "connection_evidence", "delivery_attempts", "digest_items", "event_subscriptions", "events", "inbox_counts", "manifest_versions",
-        "notification_delivery", "notification_digests", "notification_preferences", "notification_requests", "notification_throttles", "notifications", "outbox", "pauses",
-        "publish_receipts", "push_subscriptions", "routing_queue", "streams", "subscribed_types", "websocket_connections",
+        "admin_audit", "api_keys", "app_users", "apps", "connection_evidence", "data_protection_keys", "delivery_attempts", "digest_items", "event_subscriptions", "events",
+        "inbox_counts", "manifest_versions", "node_commands", "notification_delivery", "notification_digests", "notification_preferences", "notification_requests",
+        "notification_throttles", "notifications", "outbox", "pauses", "publish_receipts", "push_subscriptions", "routing_queue", "streams", "subscribed_types", "user_blocks",
+        "websocket_connections",
     ];
 
     public override async ValueTask InitializeAsync()
@@ -36,8 +37,8 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
                 INSERT INTO outbox (id, app, event_id, event, created_at) VALUES (gen_random_uuid(), '{app}', 'e', '{"{}"}', now());
                 UPDATE outbox SET refusal = 'kept for a test';
                 INSERT INTO api_keys (id, name, key_hash, apps, roles, created_at) VALUES (gen_random_uuid(), 'k', '{app}'::bytea, '{"{"}{app}{"}"}', '{"{}"}', now());
-                INSERT INTO websocket_connections (id, node_id, user_id, apps, transport, protocol, connected_at, last_seen_at, behind, events_sent, stalls, subscriptions)
-                VALUES ('{app}', 'n', 'ada', '{"{"}{app}{"}"}', 'WebSockets', 'json', now(), now(), 0, 0, 0, 0);
+                INSERT INTO websocket_connections (id, node_id, user_id, apps, transport, protocol, connected_at, last_seen_at, behind, events_sent, stalls, subscriptions, scopes)
+                VALUES ('{app}', 'n', 'ada', '{"{"}{app}{"}"}', 'WebSockets', 'json', now(), now(), 0, 0, 0, '[]', '{"{"}{app},{app}/room-1{"}"}');
                 INSERT INTO connection_evidence (connection_id, stream, from_position, app, user_id, pushed_position, acked_position, opened_at, updated_at)
                 VALUES ('{app}', '{app}', 0, '{app}', 'ada', 0, 0, now(), now());
                 INSERT INTO routing_queue (id, app, source, event_id, stream, position, recorded_at, manifest_version, due_at, attempts, failed_at)
@@ -58,6 +59,10 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
                 INSERT INTO digest_items (app, rule, user_id, source, event_id, digest_id, data, sees_event, at, position) VALUES ('{app}', 'r', 'ada', '{app}', 'e', gen_random_uuid(), '{"{}"}', true, now(), 1);
                 INSERT INTO notification_throttles (app, rule, user_id, key, count, ends_at) VALUES ('{app}', 'r', 'ada', '', 1, now() + interval '1 day');
                 INSERT INTO manifest_versions (app, version, manifest, valid_from) VALUES ('{app}', 1000, '{"{}"}', now());
+                INSERT INTO admin_audit (id, at, actor, action, target) VALUES (gen_random_uuid(), now(), 'root', 'connection.disconnect', '{app}');
+                INSERT INTO data_protection_keys (name, xml, created_at) VALUES ('{app}', '<key/>', now());
+                INSERT INTO node_commands (id, node_id, kind, target, created_at, done_at) VALUES (gen_random_uuid(), 'n', 'disconnect', '{app}', now(), now());
+                INSERT INTO user_blocks (user_id, until, created_by, created_at) VALUES ('nobody-{app}', now() + interval '1 day', 'root', now());
                 """);
         }
     }
@@ -119,8 +124,20 @@ public sealed class RowLevelSecurityTests(PostgresFixture fixture) : StoreTests(
         }
 
         // What is not for users is not there for them at all.
-        foreach (var table in s_tenantTables.Except(["apps", "app_users", "events", .. own]).Append("store_info").Append("nodes"))
+        foreach (var table in s_tenantTables.Except(["apps", "app_users", "events", "websocket_connections", .. own]).Append("store_info").Append("nodes"))
             (await AsAsync(PostgresSql.UserRole, claims, $"SELECT count(*) FROM realtime.{table}")).ShouldBe(Denied, table);
+    }
+
+    [Theory]
+    [InlineData("""{"apps":["walled"]}""", "1")]
+    [InlineData("""{"topics":["walled/room-1"]}""", "1")]
+    [InlineData("""{"apps":["walled","walled-too"]}""", "2")]
+    [InlineData("""{"sub":"ada","apps":["elsewhere"],"topics":["walled/room-2","walled/*"]}""", "0")]
+    public async Task UserRole_WithClaims_SeesWhoIsThere_AndNothingElseOfAConnection(string claims, string connections)
+    {
+        (await AsAsync(PostgresSql.UserRole, claims, "SELECT count(user_id) FROM realtime.websocket_connections")).ShouldBe(connections);
+        foreach (var column in new[] { "*", "id", "node_id", "remote_address", "user_agent", "subscriptions" })
+            (await AsAsync(PostgresSql.UserRole, claims, $"SELECT {column} FROM realtime.websocket_connections")).ShouldBe(Denied, column);
     }
 
     [Fact]

@@ -131,6 +131,30 @@ internal static class Isolation
         END $$;
         """;
 
+    /// <summary>
+    /// A reader sees who is connected now in an app or topic that it may see, and nothing else of a connection: not its address, not its device. What steers
+    /// nodes is the service's alone; what operators did is added to and never changed.
+    /// </summary>
+    public const string ClusterPolicies = """
+        DO $$
+        DECLARE
+            tenant text;
+        BEGIN
+            FOREACH tenant IN ARRAY ARRAY['node_commands', 'user_blocks', 'data_protection_keys', 'admin_audit'] LOOP
+                EXECUTE format('ALTER TABLE realtime.%I ENABLE ROW LEVEL SECURITY', tenant);
+                EXECUTE format('ALTER TABLE realtime.%I FORCE ROW LEVEL SECURITY', tenant);
+                EXECUTE format('CREATE POLICY service ON realtime.%I TO oriva_service USING (true) WITH CHECK (true)', tenant);
+            END LOOP;
+        END $$;
+
+        GRANT SELECT, INSERT, UPDATE, DELETE ON realtime.node_commands, realtime.user_blocks, realtime.data_protection_keys TO oriva_service;
+        GRANT SELECT, INSERT ON realtime.admin_audit TO oriva_service;
+        GRANT SELECT (user_id, scopes, connected_at, closed_at) ON realtime.websocket_connections TO oriva_user;
+        CREATE POLICY presence ON realtime.websocket_connections FOR SELECT TO oriva_user
+            USING (closed_at IS NULL
+                   AND scopes && ((SELECT realtime.claimed_texts('apps'))::text[] || (SELECT realtime.claimed_texts('topics'))::text[]));
+        """;
+
     /// <summary>A user sees what is its own; what steers the pipeline is the service's alone.</summary>
     public const string NotificationPolicies = """
         DO $$

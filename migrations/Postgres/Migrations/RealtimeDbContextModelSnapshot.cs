@@ -23,6 +23,43 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
 
             NpgsqlModelBuilderExtensions.UseIdentityByDefaultColumns(modelBuilder);
 
+            modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.AdminAuditRow", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<string>("Action")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("action")
+                        .UseCollation("C");
+
+                    b.Property<string>("Actor")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("actor")
+                        .UseCollation("C");
+
+                    b.Property<DateTimeOffset>("At")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("at");
+
+                    b.Property<string>("Details")
+                        .HasColumnType("json")
+                        .HasColumnName("details");
+
+                    b.Property<string>("Target")
+                        .HasColumnType("text")
+                        .HasColumnName("target")
+                        .UseCollation("C");
+
+                    b.HasKey("Id")
+                        .HasName("pk_admin_audit");
+
+                    b.ToTable("admin_audit", "realtime");
+                });
+
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.ApiKeyRow", b =>
                 {
                     b.Property<Guid>("Id")
@@ -207,6 +244,29 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                         .HasDatabaseName("ix_connection_evidence_user_id_stream");
 
                     b.ToTable("connection_evidence", "realtime");
+                });
+
+            modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.DataProtectionKeyRow", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasColumnType("text")
+                        .HasColumnName("name")
+                        .UseCollation("C");
+
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("Xml")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("xml")
+                        .UseCollation("C");
+
+                    b.HasKey("Name")
+                        .HasName("pk_data_protection_keys");
+
+                    b.ToTable("data_protection_keys", "realtime");
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.DeliveryAttemptRow", b =>
@@ -516,6 +576,56 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                     b.ToTable("manifest_versions", "realtime");
                 });
 
+            modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NodeCommandRow", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<int?>("Affected")
+                        .HasColumnType("integer")
+                        .HasColumnName("affected");
+
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<DateTimeOffset?>("DoneAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("done_at");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("kind")
+                        .UseCollation("C");
+
+                    b.Property<string>("NodeId")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("node_id")
+                        .UseCollation("C");
+
+                    b.Property<string>("Reason")
+                        .HasColumnType("text")
+                        .HasColumnName("reason")
+                        .UseCollation("C");
+
+                    b.Property<string>("Target")
+                        .HasColumnType("text")
+                        .HasColumnName("target")
+                        .UseCollation("C");
+
+                    b.HasKey("Id")
+                        .HasName("pk_node_commands");
+
+                    b.HasIndex("NodeId")
+                        .HasDatabaseName("ix_node_commands_waiting")
+                        .HasFilter("done_at IS NULL");
+
+                    b.ToTable("node_commands", "realtime");
+                });
+
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NodeRow", b =>
                 {
                     b.Property<string>("Id")
@@ -528,13 +638,34 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                         .HasColumnName("advertised_url")
                         .UseCollation("C");
 
+                    b.Property<DateTimeOffset?>("DrainingSince")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("draining_since");
+
+                    b.Property<string>("Figures")
+                        .IsRequired()
+                        .HasColumnType("json")
+                        .HasColumnName("figures");
+
                     b.Property<DateTimeOffset>("HeartbeatAt")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("heartbeat_at");
 
+                    b.Property<Guid>("Instance")
+                        .HasColumnType("uuid")
+                        .HasColumnName("instance");
+
+                    b.Property<DateTimeOffset?>("LostAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("lost_at");
+
                     b.Property<DateTimeOffset>("StartedAt")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("started_at");
+
+                    b.Property<DateTimeOffset?>("StoppedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("stopped_at");
 
                     b.Property<string>("Version")
                         .IsRequired()
@@ -1339,6 +1470,38 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                     b.ToTable("subscribed_types", "realtime");
                 });
 
+            modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.UserBlockRow", b =>
+                {
+                    b.Property<string>("UserId")
+                        .HasColumnType("text")
+                        .HasColumnName("user_id")
+                        .UseCollation("C");
+
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("CreatedBy")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("created_by")
+                        .UseCollation("C");
+
+                    b.Property<string>("Reason")
+                        .HasColumnType("text")
+                        .HasColumnName("reason")
+                        .UseCollation("C");
+
+                    b.Property<DateTimeOffset>("Until")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("until");
+
+                    b.HasKey("UserId")
+                        .HasName("pk_user_blocks");
+
+                    b.ToTable("user_blocks", "realtime");
+                });
+
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.WebsocketConnectionRow", b =>
                 {
                     b.Property<string>("Id")
@@ -1397,12 +1560,18 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                         .HasColumnType("double precision")
                         .HasColumnName("round_trip_ms");
 
+                    b.PrimitiveCollection<string[]>("Scopes")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("scopes");
+
                     b.Property<long>("Stalls")
                         .HasColumnType("bigint")
                         .HasColumnName("stalls");
 
-                    b.Property<int>("Subscriptions")
-                        .HasColumnType("integer")
+                    b.Property<string>("Subscriptions")
+                        .IsRequired()
+                        .HasColumnType("json")
                         .HasColumnName("subscriptions");
 
                     b.Property<string>("Transport")
@@ -1429,10 +1598,17 @@ namespace Oriva.Realtime.Migrations.Postgres.Migrations
                         .HasDatabaseName("ix_websocket_connections_closed_at");
 
                     b.HasIndex("NodeId")
-                        .HasDatabaseName("ix_websocket_connections_node_id");
+                        .HasDatabaseName("ix_websocket_connections_open")
+                        .HasFilter("closed_at IS NULL");
 
-                    b.HasIndex("UserId")
-                        .HasDatabaseName("ix_websocket_connections_user_id");
+                    b.HasIndex("Scopes")
+                        .HasDatabaseName("ix_websocket_connections_scopes")
+                        .HasFilter("closed_at IS NULL");
+
+                    NpgsqlIndexBuilderExtensions.HasMethod(b.HasIndex("Scopes"), "gin");
+
+                    b.HasIndex("UserId", "ConnectedAt")
+                        .HasDatabaseName("ix_websocket_connections_user_id_connected_at");
 
                     b.ToTable("websocket_connections", "realtime");
                 });

@@ -17,6 +17,40 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
 #pragma warning disable 612, 618
             modelBuilder.HasAnnotation("ProductVersion", "10.0.15");
 
+            modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.AdminAuditRow", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("id");
+
+                    b.Property<string>("Action")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("action");
+
+                    b.Property<string>("Actor")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("actor");
+
+                    b.Property<long>("At")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("at");
+
+                    b.Property<string>("Details")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("details");
+
+                    b.Property<string>("Target")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("target");
+
+                    b.HasKey("Id")
+                        .HasName("pk_admin_audit");
+
+                    b.ToTable("admin_audit", (string)null);
+                });
+
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.ApiKeyRow", b =>
                 {
                     b.Property<Guid>("Id")
@@ -189,6 +223,27 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                         .HasDatabaseName("ix_connection_evidence_user_id_stream");
 
                     b.ToTable("connection_evidence", (string)null);
+                });
+
+            modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.DataProtectionKeyRow", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("name");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("Xml")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("xml");
+
+                    b.HasKey("Name")
+                        .HasName("pk_data_protection_keys");
+
+                    b.ToTable("data_protection_keys", (string)null);
                 });
 
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.DeliveryAttemptRow", b =>
@@ -477,6 +532,52 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                     b.ToTable("manifest_versions", (string)null);
                 });
 
+            modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NodeCommandRow", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("id");
+
+                    b.Property<int?>("Affected")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("affected");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("created_at");
+
+                    b.Property<long?>("DoneAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("done_at");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("kind");
+
+                    b.Property<string>("NodeId")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("node_id");
+
+                    b.Property<string>("Reason")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("reason");
+
+                    b.Property<string>("Target")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("target");
+
+                    b.HasKey("Id")
+                        .HasName("pk_node_commands");
+
+                    b.HasIndex("NodeId")
+                        .HasDatabaseName("ix_node_commands_waiting")
+                        .HasFilter("done_at IS NULL");
+
+                    b.ToTable("node_commands", (string)null);
+                });
+
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.NodeRow", b =>
                 {
                     b.Property<string>("Id")
@@ -487,13 +588,34 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("advertised_url");
 
+                    b.Property<long?>("DrainingSince")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("draining_since");
+
+                    b.Property<string>("Figures")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("figures");
+
                     b.Property<long>("HeartbeatAt")
                         .HasColumnType("INTEGER")
                         .HasColumnName("heartbeat_at");
 
+                    b.Property<Guid>("Instance")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("instance");
+
+                    b.Property<long?>("LostAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("lost_at");
+
                     b.Property<long>("StartedAt")
                         .HasColumnType("INTEGER")
                         .HasColumnName("started_at");
+
+                    b.Property<long?>("StoppedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("stopped_at");
 
                     b.Property<string>("Version")
                         .IsRequired()
@@ -1237,6 +1359,35 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                     b.ToTable("subscribed_types", (string)null);
                 });
 
+            modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.UserBlockRow", b =>
+                {
+                    b.Property<string>("UserId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("user_id");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("CreatedBy")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("created_by");
+
+                    b.Property<string>("Reason")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("reason");
+
+                    b.Property<long>("Until")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("until");
+
+                    b.HasKey("UserId")
+                        .HasName("pk_user_blocks");
+
+                    b.ToTable("user_blocks", (string)null);
+                });
+
             modelBuilder.Entity("Oriva.Realtime.Core.Storage.Rows.WebsocketConnectionRow", b =>
                 {
                     b.Property<string>("Id")
@@ -1290,12 +1441,18 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                         .HasColumnType("REAL")
                         .HasColumnName("round_trip_ms");
 
+                    b.PrimitiveCollection<string>("Scopes")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("scopes");
+
                     b.Property<long>("Stalls")
                         .HasColumnType("INTEGER")
                         .HasColumnName("stalls");
 
-                    b.Property<int>("Subscriptions")
-                        .HasColumnType("INTEGER")
+                    b.Property<string>("Subscriptions")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
                         .HasColumnName("subscriptions");
 
                     b.Property<string>("Transport")
@@ -1319,10 +1476,11 @@ namespace Oriva.Realtime.Migrations.Sqlite.Migrations
                         .HasDatabaseName("ix_websocket_connections_closed_at");
 
                     b.HasIndex("NodeId")
-                        .HasDatabaseName("ix_websocket_connections_node_id");
+                        .HasDatabaseName("ix_websocket_connections_open")
+                        .HasFilter("closed_at IS NULL");
 
-                    b.HasIndex("UserId")
-                        .HasDatabaseName("ix_websocket_connections_user_id");
+                    b.HasIndex("UserId", "ConnectedAt")
+                        .HasDatabaseName("ix_websocket_connections_user_id_connected_at");
 
                     b.ToTable("websocket_connections", (string)null);
                 });

@@ -1,0 +1,85 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Oriva.Realtime.Core.Storage;
+
+namespace Oriva.Realtime.Core.Cluster;
+
+/// <summary>A node, as the cluster knows it.</summary>
+/// <param name="Figures">JSON: load and health, as of its last heartbeat.</param>
+/// <param name="IsAlive">It beats, and has not said goodbye.</param>
+public sealed record NodeInfo(
+    string Id, string? AdvertisedUrl, string Version, DateTimeOffset StartedAt, DateTimeOffset HeartbeatAt, string Figures, DateTimeOffset? DrainingSince, DateTimeOffset? StoppedAt,
+    DateTimeOffset? LostAt, bool IsAlive);
+
+/// <summary>
+/// Who is in the cluster. Each node beats once a second, by the database's clock; one that has not for ten seconds is lost, and whoever notices closes
+/// its connections. A node that was only held up sees at its next beat that it was given up, and enters itself and its connections anew.
+/// </summary>
+public sealed partial class NodeRegistry : BackgroundService
+{
+    private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_lease = TimeSpan.FromSeconds(10);
+
+    private readonly ClusterStore _store;
+    private readonly NodeIdentity _self;
+    private readonly TimeProvider _time;
+    private readonly ILogger<NodeRegistry> _logger;
+    private bool _entered;
+    private volatile Dictionary<string, NodeInfo> _nodes = [];
+
+    internal NodeRegistry(ClusterStore store, NodeIdentity self, TimeProvider time, ILogger<NodeRegistry> logger)
+    {
+        _store = store;
+        _self = self;
+        _time = time;
+        _logger = logger;
+    }
+
+    /// <summary>All nodes that are known, as of the last heartbeat; also those that have stopped or are lost.</summary>
+    public IReadOnlyCollection<NodeInfo> Nodes => _nodes.Values;
+
+    public NodeInfo? Find(string id) => _nodes.GetValueOrDefault(id);
+
+    /// <summary>One heartbeat. The first one enters the node, and closes what an earlier start under its id has left open.</summary>
+    internal async Task RunOnceAsync()
+    {
+        if (!_entered)
+            await _store.EnterNodeAsync(_self);
+        _entered = true;
+        var beat = await _store.BeatAsync(_self, "{}");
+        if (beat == HeartbeatResult.Replaced)
+            LogReplaced(_self.Id);
+        await _store.CloseLostNodesAsync(s_lease);
+        _nodes = (await _store.ReadNodesAsync(s_lease)).ToDictionary(node => node.Id, StringComparer.Ordinal);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            await RunGuardedAsync(RunOnceAsync);
+            await Task.Delay(s_interval, _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        if (_entered)
+            await RunGuardedAsync(() => _store.LeaveNodeAsync(_self));
+    }
+
+    private async Task RunGuardedAsync(Func<Task> step)
+    {
+        try
+        {
+            await step();
+        }
+        catch (StoreException e)
+        {
+            LogPutOff(e.Message);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Another node has started under the id {Node}; give each its own Cluster:NodeId")]
+    private partial void LogReplaced(string node);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "The heartbeat is put off: {Reason}")]
+    private partial void LogPutOff(string reason);
+}
