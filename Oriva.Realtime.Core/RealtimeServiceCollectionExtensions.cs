@@ -21,19 +21,38 @@ public static class RealtimeServiceCollectionExtensions
     /// <summary>Adds everything but the ways to reach it. Options are the host's to bind; <see cref="StorageOptions"/> must be.</summary>
     public static IServiceCollection AddRealtimeCore(this IServiceCollection services)
     {
+        // In the order in which a node starts: the store first, what works on it afterwards. They stop in the opposite order.
+        services.AddPublisher();
+        services.AddSingleton(provider => new NodeRegistry(Get<ClusterStore>(provider), Get<NodeIdentity>(provider), Get<TimeProvider>(provider), Logger<NodeRegistry>(provider)));
+        services.AddHostedService(Get<NodeRegistry>);
+        services.AddUpkeep();
+        services.AddSessions();
+        services.AddNotifications();
+        services.AddTracing();
+        return services;
+    }
+
+    /// <summary>
+    /// Adds what another .NET process needs to publish by <see cref="IEventPublisher"/>, straight into the database that the hubs work on, and nothing
+    /// else: it follows nothing, routes nothing and delivers nothing. With Redis the hubs' clients have its events at once.
+    /// </summary>
+    public static IServiceCollection AddRealtimePublisher(this IServiceCollection services, string postgres, string? redis = null)
+    {
+        services.Configure<StorageOptions>(storage => (storage.Provider, storage.PostgresConnectionString) = (StorageProvider.Postgres, postgres));
+        services.Configure<ClusterOptions>(cluster => cluster.RedisConnectionString = redis);
+        services.AddPublisher();
+        return services;
+    }
+
+    private static void AddPublisher(this IServiceCollection services)
+    {
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<RealtimeMetrics>();
-
-        // In the order in which a node starts: the store first, what works on it afterwards. They stop in the opposite order.
         services.AddStorage();
         services.AddCluster();
         services.AddApps();
         services.AddEventLog();
         services.AddPublishing();
-        services.AddSessions();
-        services.AddNotifications();
-        services.AddTracing();
-        return services;
     }
 
     private static void AddStorage(this IServiceCollection services)
@@ -58,8 +77,8 @@ public static class RealtimeServiceCollectionExtensions
         services.AddSingleton<NodeIdentity>();
         services.AddSingleton(provider => new ClusterStore(
             Get<StoreDialect>(provider), Get<RealtimeDatabase>(provider).Provider == StorageProvider.Postgres ? PostgresClusterSql.Statements : SqliteClusterSql.Statements));
-        services.AddSingleton(provider => new NodeRegistry(Get<ClusterStore>(provider), Get<NodeIdentity>(provider), Get<TimeProvider>(provider), Logger<NodeRegistry>(provider)));
-        services.AddHostedService(Get<NodeRegistry>);
+        services.AddSingleton(provider => new RedisConnection(Get<IOptions<ClusterOptions>>(provider), Get<NodeIdentity>(provider), Get<TimeProvider>(provider), Logger<RedisConnection>(provider)));
+        services.AddHostedService(Get<RedisConnection>);
     }
 
     private static void AddApps(this IServiceCollection services)
@@ -78,8 +97,15 @@ public static class RealtimeServiceCollectionExtensions
     {
         services.AddSingleton<StoreEpoch>();
         services.AddSingleton<StreamFeed>();
+        services.AddSingleton<RedisFeed>();
+        services.AddHostedService(Get<RedisFeed>);
         services.AddSingleton<EventLogWriter>();
         services.AddHostedService(Get<EventLogWriter>);
+    }
+
+    /// <summary>What hubs do for the log, besides appending.</summary>
+    private static void AddUpkeep(this IServiceCollection services)
+    {
         services.AddSingleton<Outbox>();
         services.AddHostedService(Get<Outbox>);
         services.AddSingleton<Retention>();

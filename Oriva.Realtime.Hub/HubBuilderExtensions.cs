@@ -20,6 +20,9 @@ internal static class HubBuilderExtensions
         RealtimeProtocol.Decorate(builder.Services);
         builder.Services.AddSingleton<AbandonedCalls>();
         builder.Services.AddSingleton<CallLimiter>();
+        builder.Services.AddSingleton<SignalOrigin>();
+        builder.Services.AddSingleton<Backplane>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<Backplane>());
         builder.Services.AddSingleton<HubLifetimeManager<RealtimeHub>, ConnectionLifetimeManager>();
         // Above SignalR's limit a connection is closed without a code; below it, ours answers too_large.
         builder.Services.AddOptions<HubOptions>().Configure<Microsoft.Extensions.Options.IOptions<PublishingOptions>>(

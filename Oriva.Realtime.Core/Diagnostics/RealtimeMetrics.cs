@@ -16,8 +16,8 @@ public sealed class RealtimeMetrics : IDisposable
 
     private readonly Meter _meter;
     private readonly Counter<long> _published, _refused, _queueRefused, _rowsRefused, _copiesSkipped, _pushed, _resets, _signalsDropped;
-    private readonly Counter<long> _routingFailed, _notified, _templatesFailed, _attempts, _held;
-    private readonly Histogram<double> _publishDuration, _appendDuration, _pushLatency, _routingLatency, _attemptDuration;
+    private readonly Counter<long> _feedSent, _feedDropped, _routingFailed, _notified, _templatesFailed, _attempts, _held;
+    private readonly Histogram<double> _publishDuration, _appendDuration, _pushLatency, _feedRoundTrip, _routingLatency, _attemptDuration;
     private readonly Histogram<int> _appendRows;
     private readonly UpDownCounter<int> _sessions, _subscriptions;
 
@@ -36,6 +36,9 @@ public sealed class RealtimeMetrics : IDisposable
         _pushLatency = _meter.CreateHistogram("oriva.push.latency", "s", "From recorded to handed to a connection; replayed events are not counted.", null, s_latencyBuckets);
         _resets = _meter.CreateCounter<long>("oriva.session.resets", "{reset}", "Subscriptions whose position could not be honoured, by reason.");
         _signalsDropped = _meter.CreateCounter<long>("oriva.signals.dropped", "{signal}", "Signals dropped because a reader did not keep up.");
+        _feedSent = _meter.CreateCounter<long>("oriva.feed.sent", "{message}", "Messages to the other nodes that Redis took.");
+        _feedDropped = _meter.CreateCounter<long>("oriva.feed.dropped", "{message}", "Messages to the other nodes that were not sent, because Redis was away or behind; the poll of heads finds their events.");
+        _feedRoundTrip = _meter.CreateHistogram("oriva.feed.round_trip", "s", "From this node to Redis and back, by its own messages.", null, s_latencyBuckets);
         _routingLatency = _meter.CreateHistogram("oriva.routing.latency", "s", "From an event recorded to all its notifications stored.", null, s_latencyBuckets);
         _routingFailed = _meter.CreateCounter<long>("oriva.routing.failed", "{event}", "Attempts to route an event that failed, by app.");
         _notified = _meter.CreateCounter<long>("oriva.notifications", "{notification}", "Notifications stored, by app.");
@@ -74,6 +77,12 @@ public sealed class RealtimeMetrics : IDisposable
     public void Reset(string reason) => _resets.Add(1, Tag("reason", reason));
 
     public void SignalDropped() => _signalsDropped.Add(1);
+
+    public void FeedSent() => _feedSent.Add(1);
+
+    public void FeedDropped() => _feedDropped.Add(1);
+
+    public void FeedRoundTrip(TimeSpan duration) => _feedRoundTrip.Record(duration.TotalSeconds);
 
     public void Routed(string app, TimeSpan latency) => _routingLatency.Record(latency.TotalSeconds, Tag("app", app));
 

@@ -26,7 +26,7 @@ namespace Oriva.Realtime.Core.EventLog;
 /// first: as another node's would, it waits for the first's locks, so positions stay without a gap, and for its receipts, so an id is stored once.
 /// </remarks>
 internal sealed partial class EventLogWriter(
-    EventStore store, StreamFeed feed, NotificationInterest interest, RealtimeMetrics metrics, TimeProvider time, IOptions<EventLogOptions> options, ILogger<EventLogWriter> logger)
+    EventStore store, StreamFeed feed, RedisFeed others, NotificationInterest interest, RealtimeMetrics metrics, TimeProvider time, IOptions<EventLogOptions> options, ILogger<EventLogWriter> logger)
     : BackgroundService
 {
     private static readonly TimeSpan s_resolvePause = TimeSpan.FromMilliseconds(200);
@@ -144,7 +144,7 @@ internal sealed partial class EventLogWriter(
             {
                 // After a lost answer the receipts are the request's own. Its streams are announced again: nobody may have heard of them.
                 if (request.OutcomeUnknown)
-                    feed.Announce(request.Events.Select(e => known[e.Key]).GroupBy(receipt => receipt.Stream).Select(stream => new StreamAdvance(stream.Key, stream.Max(receipt => receipt.Position))));
+                    Announce([.. request.Events.Select(e => known[e.Key]).GroupBy(receipt => receipt.Stream).Select(stream => new StreamAdvance(stream.Key, stream.Max(receipt => receipt.Position)))]);
                 request.Complete(request.Events.Select(e => ToReceipt(e, known[e.Key], duplicate: !request.OutcomeUnknown)).ToList());
             }
             else if (request.Events.Any(e => inGroup.Contains(e.Key)))
@@ -173,7 +173,7 @@ internal sealed partial class EventLogWriter(
         var heads = await store.AppendAsync(group);
         metrics.Appended(group.Rows.Count, time.GetElapsedTime(started));
 
-        feed.Announce(Advances(group, heads));
+        Announce(Advances(group, heads));
         if (group.Rows.Any(row => row.Routing is not null))
             RoutingQueued.Set();
 
@@ -199,13 +199,19 @@ internal sealed partial class EventLogWriter(
         }
     }
 
-    /// <summary>With the appended events of streams that somebody here follows, so that nobody has to read back what was just written.</summary>
-    private IEnumerable<StreamAdvance> Advances(AppendGroup group, IReadOnlyDictionary<string, StreamHead> heads)
+    private void Announce(IReadOnlyList<StreamAdvance> advances)
     {
-        var followed = new Dictionary<StreamGrowth, List<StoredEvent>>();
+        feed.Announce(advances);
+        others.Publish(advances);
+    }
+
+    /// <summary>With the appended events of streams that somebody follows, here or perhaps elsewhere, so that nobody has to read back what was just written.</summary>
+    private List<StreamAdvance> Advances(AppendGroup group, IReadOnlyDictionary<string, StreamHead> heads)
+    {
+        var (followed, elsewhere) = (new Dictionary<StreamGrowth, List<StoredEvent>>(), others.IsOpen);
         foreach (var stream in group.Streams)
         {
-            if (feed.IsActive(stream.Stream.Text))
+            if (elsewhere || feed.IsActive(stream.Stream.Text))
                 followed[stream] = new List<StoredEvent>(stream.Count);
         }
 
@@ -218,7 +224,7 @@ internal sealed partial class EventLogWriter(
             }
         }
 
-        return group.Streams.Select(stream => new StreamAdvance(stream.Stream.Text, heads[stream.Stream.Text].Position, followed.GetValueOrDefault(stream)));
+        return [.. group.Streams.Select(stream => new StreamAdvance(stream.Stream.Text, heads[stream.Stream.Text].Position, followed.GetValueOrDefault(stream)))];
     }
 
     /// <summary>Halves a group that the store refuses until the bad request stands alone.</summary>

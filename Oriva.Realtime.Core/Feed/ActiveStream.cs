@@ -18,8 +18,9 @@ internal abstract class StreamListener
 /// date cost the store one read, or none when the events were appended here.
 /// </summary>
 /// <remarks>
-/// The tail is a cache of the log and nothing more: contiguous, possibly empty, and dropped whenever something does not follow on. Whoever stands before it
-/// reads the log.
+/// The tail is a cache of the log and nothing more: contiguous, possibly empty. Whoever stands before it reads the log. Events that do not follow on are kept
+/// beside it, because with several nodes that append, one node's event may come here before its predecessor, another node's: they join the tail when the gap
+/// is filled, or take its place for whoever stands there.
 /// </remarks>
 internal sealed class ActiveStream(StreamName name, TailBudget budget, TimeProvider time)
 {
@@ -37,10 +38,12 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget, TimeProvi
     private readonly Lock _lock = new();
     private readonly List<StreamListener> _listeners = [];
     private readonly List<StoredEvent> _tail = [];
+    private readonly List<StoredEvent> _early = [];
     private readonly EventBatch?[] _shared = new EventBatch?[SharedBatches];
     private int _nextShared;
-    private int _tailBytes;
+    private int _bytes;
     private long _head;
+    private long _told;
     private long _trimmedThrough;
     private Task? _loading;
     private int _waking;
@@ -49,6 +52,9 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget, TimeProvi
 
     /// <summary>The newest position that is known to exist.</summary>
     public long Head => Volatile.Read(ref _head);
+
+    /// <summary>Another node has told of a position that lies behind a gap.</summary>
+    public bool HasGap => Volatile.Read(ref _told) > Head;
 
     /// <summary>The last listener has left, and the feed no longer knows it.</summary>
     public bool IsRetired { get; private set; }
@@ -101,6 +107,29 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget, TimeProvi
                 return false;
             Volatile.Write(ref _head, head);
             return true;
+        }
+    }
+
+    /// <summary>
+    /// Takes note of what another node says that it has appended. Only what follows on is believed; for the rest the log has to be asked, though its events
+    /// are kept for when the gap is filled.
+    /// </summary>
+    public Following Follow(long head, IReadOnlyList<StoredEvent> events)
+    {
+        lock (_lock)
+        {
+            if (head <= _head)
+                return Following.Known;
+            var follows = events is [{ } first, ..] && first.Position <= _head + 1;
+            Keep(events);
+            if (!follows)
+            {
+                Volatile.Write(ref _told, Math.Max(_told, head));
+                return Following.Gap;
+            }
+
+            Volatile.Write(ref _head, Math.Max(events[^1].Position, _tail is [.., var newest] ? newest.Position : 0));
+            return Following.Grown;
         }
     }
 
@@ -168,7 +197,7 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget, TimeProvi
     {
         lock (_lock)
         {
-            events = Holds(after) ? Take(after, Count(after, limit)) : [];
+            events = HoldsAfter(after) ? Take(after, Count(after, limit)) : [];
             return events.Count > 0;
         }
     }
@@ -178,7 +207,7 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget, TimeProvi
     {
         lock (_lock)
         {
-            if (!Holds(after))
+            if (!HoldsAfter(after))
                 return null;
             var count = Count(after, limit);
             var through = after + count;
@@ -217,13 +246,13 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget, TimeProvi
     {
         lock (_lock)
         {
+            if (_early is [.., var earlier] && earlier.Position <= _trimmedThrough)
+                DropEarly();
+            if (_tail.Count > 0)
+                Drop((int)Math.Clamp(_trimmedThrough + 1 - _tail[0].Position, 0, _tail.Count));
             if (_tail.Count == 0)
-                return;
-            Drop((int)Math.Clamp(_trimmedThrough + 1 - _tail[0].Position, 0, _tail.Count));
-            if (_tail is [.., var newest])
-                _trimmedThrough = newest.Position;
-            else
                 Array.Clear(_shared);
+            _trimmedThrough = Math.Max(_trimmedThrough, (_early.Count > 0 ? _early : _tail) is [.., var newest] ? newest.Position : 0);
         }
     }
 
@@ -245,8 +274,20 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget, TimeProvi
         }
     }
 
-    /// <summary>Under the lock, as all that follows.</summary>
-    private bool Holds(long after) => _tail.Count > 0 && after >= _tail[0].Position - 1 && after < _tail[^1].Position;
+    /// <summary>Under the lock, as all that follows. Who stands past the tail makes room for the events beside it.</summary>
+    private bool HoldsAfter(long after)
+    {
+        if (Holds(_tail, after))
+            return true;
+        if (!Holds(_early, after) || (_tail is [.., var newest] && after < newest.Position))
+            return false;
+        Drop(_tail.Count);
+        _tail.AddRange(_early);
+        _early.Clear();
+        return true;
+    }
+
+    private static bool Holds(List<StoredEvent> run, long after) => run.Count > 0 && after >= run[0].Position - 1 && after < run[^1].Position;
 
     private int Count(long after, ReadLimit limit)
     {
@@ -267,33 +308,55 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget, TimeProvi
             return;
         foreach (var e in events)
         {
-            if (_tail is [.., var newest])
-            {
-                if (e.Position <= newest.Position)
-                    continue;
-                if (e.Position != newest.Position + 1)
-                    ClearTail();
-            }
-
+            var end = _tail is [.., var newest] ? newest.Position : e.Position <= _head || _head == 0 ? e.Position - 1 : _head;
+            if (e.Position <= end)
+                continue;
             if (!budget.TryTake(e.Size))
             {
                 ClearTail();
                 return;
             }
 
-            _tail.Add(e);
-            _tailBytes += e.Size;
+            _bytes += e.Size;
+            if (e.Position == end + 1)
+                _tail.Add(e);
+            else
+                KeepEarly(e);
         }
 
+        if (_early is [{ } early, ..] && _tail is [.., var last] && early.Position <= last.Position + 1)
+            JoinEarly(last.Position);
         var dropped = 0;
-        for (var bytes = _tailBytes; _tail.Count - dropped > MostEvents || (bytes > MostBytes && _tail.Count - dropped > 1); dropped++)
+        for (var bytes = _bytes; _tail.Count - dropped > MostEvents || (bytes > MostBytes && _tail.Count - dropped > 1); dropped++)
             bytes -= _tail[dropped].Size;
         Drop(dropped);
+    }
+
+    /// <summary>One run without a gap, the newest.</summary>
+    private void KeepEarly(StoredEvent e)
+    {
+        if (_early is [.., var newest] && (e.Position != newest.Position + 1 || _early.Count == MostEvents))
+            DropEarly();
+        _early.Add(e);
+    }
+
+    private void JoinEarly(long end)
+    {
+        foreach (var e in _early)
+        {
+            if (e.Position > end)
+                _tail.Add(e);
+            else
+                GiveBack(e.Size);
+        }
+
+        _early.Clear();
     }
 
     private void ClearTail()
     {
         Drop(_tail.Count);
+        DropEarly();
         Array.Clear(_shared);
     }
 
@@ -303,9 +366,33 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget, TimeProvi
         for (var i = 0; i < count; i++)
             bytes += _tail[i].Size;
         _tail.RemoveRange(0, count);
-        _tailBytes -= bytes;
+        GiveBack(bytes);
+    }
+
+    private void DropEarly()
+    {
+        GiveBack(_early.Sum(e => e.Size));
+        _early.Clear();
+    }
+
+    private void GiveBack(int bytes)
+    {
+        _bytes -= bytes;
         budget.GiveBack(bytes);
     }
+}
+
+/// <summary>What came of another node's word.</summary>
+internal enum Following
+{
+    /// <summary>The stream has grown; its listeners are to be woken.</summary>
+    Grown,
+
+    /// <summary>Nothing new.</summary>
+    Known,
+
+    /// <summary>Something between is missing: the log knows.</summary>
+    Gap,
 }
 
 /// <summary>What all tails of a node may hold together; past it, sessions read the log.</summary>

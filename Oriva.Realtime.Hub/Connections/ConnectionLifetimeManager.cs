@@ -8,11 +8,12 @@ namespace Oriva.Realtime.Hub.Connections;
 
 /// <summary>
 /// Where SignalR's sends go. Each connection has one session, which alone writes to it; what is sent by <c>IHubContext</c>, to a group, a user or a
-/// connection, waits in the session's bounded queue. So no sender ever waits for a reader, and one stuck member of a group holds up nobody.
+/// connection, waits in the session's bounded queue. So no sender ever waits for a reader, and one stuck member of a group holds up nobody. The connections
+/// of other nodes are reached by the <see cref="Backplane"/>.
 /// </summary>
 /// <remarks>Sends are therefore signals: at most once, oldest dropped first. What must arrive is published.</remarks>
 internal sealed class ConnectionLifetimeManager(
-    SessionFactory sessions, IOptions<SessionLimits> limits, ILogger<ConnectionSession> logger, ILogger<DefaultHubLifetimeManager<RealtimeHub>> baseLogger)
+    SessionFactory sessions, Backplane backplane, IOptions<SessionLimits> limits, ILogger<ConnectionSession> logger, ILogger<DefaultHubLifetimeManager<RealtimeHub>> baseLogger)
     : DefaultHubLifetimeManager<RealtimeHub>(baseLogger)
 {
     private readonly ConcurrentDictionary<string, ConnectionSession> _connections = new(StringComparer.Ordinal);
@@ -26,6 +27,7 @@ internal sealed class ConnectionLifetimeManager(
         var session = ConnectionSession.Start(connection, sessions, this, logger);
         _connections[connection.ConnectionId] = session;
         session.IsOverLimit = _users.Add(session.UserId, session) > limits.Value.ConnectionsPerUser;
+        backplane.Changed(session);
     }
 
     public override async Task OnDisconnectedAsync(HubConnectionContext connection)
@@ -35,6 +37,7 @@ internal sealed class ConnectionLifetimeManager(
             _users.Remove(session.UserId, session);
             foreach (var group in session.Groups)
                 _groups.Remove(group, session);
+            backplane.Left(session);
             await session.StopAsync();
         }
 
@@ -63,41 +66,50 @@ internal sealed class ConnectionLifetimeManager(
         // It disconnected meanwhile: then nobody else takes it out again.
         if (!_connections.ContainsKey(session.ConnectionId))
             _groups.Remove(group, session);
+        else
+            backplane.Changed(session);
     }
 
     public void Leave(ConnectionSession session, string group)
     {
-        if (session.Groups.Remove(group))
-            _groups.Remove(group, session);
+        if (!session.Groups.Remove(group))
+            return;
+        _groups.Remove(group, session);
+        backplane.Changed(session);
     }
 
     public override Task SendAllAsync(string methodName, object?[] args, CancellationToken cancellationToken = default) =>
-        Send(_connections.Values, methodName, args);
+        Send(_connections.Values, methodName, args, others => others.SendAllAsync(methodName, args, CancellationToken.None));
 
     public override Task SendAllExceptAsync(string methodName, object?[] args, IReadOnlyList<string> excludedConnectionIds, CancellationToken cancellationToken = default) =>
-        Send(_connections.Values, methodName, args, excludedConnectionIds);
+        Send(_connections.Values, methodName, args, others => others.SendAllExceptAsync(methodName, args, excludedConnectionIds, CancellationToken.None), excludedConnectionIds);
 
     public override Task SendConnectionAsync(string connectionId, string methodName, object?[] args, CancellationToken cancellationToken = default) =>
-        Send(Find([connectionId]), methodName, args);
+        SendConnectionsAsync([connectionId], methodName, args, cancellationToken);
 
-    public override Task SendConnectionsAsync(IReadOnlyList<string> connectionIds, string methodName, object?[] args, CancellationToken cancellationToken = default) =>
-        Send(Find(connectionIds), methodName, args);
+    public override Task SendConnectionsAsync(IReadOnlyList<string> connectionIds, string methodName, object?[] args, CancellationToken cancellationToken = default)
+    {
+        var elsewhere = connectionIds.Where(id => !_connections.ContainsKey(id)).ToList();
+        return Send(Find(connectionIds), methodName, args, elsewhere.Count == 0 ? null : others => others.SendConnectionsAsync(elsewhere, methodName, args, CancellationToken.None));
+    }
 
     public override Task SendGroupAsync(string groupName, string methodName, object?[] args, CancellationToken cancellationToken = default) =>
-        Send(_groups.MembersOf(groupName), methodName, args);
+        Send(_groups.MembersOf(groupName), methodName, args, others => others.SendGroupAsync(groupName, methodName, args, CancellationToken.None));
 
     public override Task SendGroupsAsync(IReadOnlyList<string> groupNames, string methodName, object?[] args, CancellationToken cancellationToken = default) =>
-        Send(groupNames.SelectMany(_groups.MembersOf).Distinct(), methodName, args);
+        Send(groupNames.SelectMany(_groups.MembersOf).Distinct(), methodName, args, others => others.SendGroupsAsync(groupNames, methodName, args, CancellationToken.None));
 
     public override Task SendGroupExceptAsync(
         string groupName, string methodName, object?[] args, IReadOnlyList<string> excludedConnectionIds, CancellationToken cancellationToken = default) =>
-        Send(_groups.MembersOf(groupName), methodName, args, excludedConnectionIds);
+        Send(
+            _groups.MembersOf(groupName), methodName, args, others => others.SendGroupExceptAsync(groupName, methodName, args, excludedConnectionIds, CancellationToken.None),
+            excludedConnectionIds);
 
     public override Task SendUserAsync(string userId, string methodName, object?[] args, CancellationToken cancellationToken = default) =>
-        Send(_users.MembersOf(userId), methodName, args);
+        Send(_users.MembersOf(userId), methodName, args, others => others.SendUserAsync(userId, methodName, args, CancellationToken.None));
 
     public override Task SendUsersAsync(IReadOnlyList<string> userIds, string methodName, object?[] args, CancellationToken cancellationToken = default) =>
-        Send(userIds.SelectMany(_users.MembersOf).Distinct(), methodName, args);
+        Send(userIds.SelectMany(_users.MembersOf).Distinct(), methodName, args, others => others.SendUsersAsync(userIds, methodName, args, CancellationToken.None));
 
     /// <summary>Connections, groups and users that are known here: all gone with the last connection.</summary>
     public int Count => _connections.Count + _groups.Count + _users.Count;
@@ -105,8 +117,9 @@ internal sealed class ConnectionLifetimeManager(
     private IEnumerable<ConnectionSession> Find(IReadOnlyList<string> connectionIds) =>
         connectionIds.Select(id => _connections.GetValueOrDefault(id)).OfType<ConnectionSession>();
 
-    /// <summary>Encoded once a protocol, whoever and however many get it.</summary>
-    private static Task Send(IEnumerable<ConnectionSession> to, string method, object?[] args, IReadOnlyList<string>? except = null)
+    /// <summary>To connections of this node at once, encoded once a protocol, whoever and however many get it; and to the other nodes.</summary>
+    private Task Send(
+        IEnumerable<ConnectionSession> to, string method, object?[] args, Func<HubLifetimeManager<RealtimeHub>, Task>? toOthers, IReadOnlyList<string>? except = null)
     {
         SerializedHubMessage? frame = null;
         foreach (var connection in to)
@@ -115,6 +128,8 @@ internal sealed class ConnectionLifetimeManager(
                 connection.Session.Signal(frame ??= new SerializedHubMessage(new InvocationMessage(method, args)));
         }
 
+        if (toOthers is not null)
+            backplane.Send(toOthers);
         return Task.CompletedTask;
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Oriva.Realtime.Core.Cluster;
 using Oriva.Realtime.Core.Storage;
 
 namespace Oriva.Realtime.Hub.Observability;
@@ -30,7 +31,16 @@ internal sealed class StoreHealthCheck(NodeStartup startup, StoreMigrator migrat
     }
 }
 
-/// <summary><c>/health/live</c>: the process serves. <c>/health/ready</c>: it can do its work.</summary>
+/// <summary>Degraded without Redis: events still come, within about a second; signals stay on their node.</summary>
+internal sealed class RedisHealthCheck(RedisConnection redis) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) => Task.FromResult(
+        !redis.IsConfigured ? HealthCheckResult.Healthy("Not used: nodes ask the store.")
+        : redis.Trouble is { } trouble ? HealthCheckResult.Degraded("Redis does not answer: " + trouble)
+        : HealthCheckResult.Healthy("Redis answers."));
+}
+
+/// <summary><c>/health/live</c>: the process serves. <c>/health/ready</c>: it can do its work, if need be <c>degraded</c>, which is a 200 too.</summary>
 internal static class HealthEndpoints
 {
     public static void MapHealth(this IEndpointRouteBuilder routes)

@@ -20,7 +20,7 @@ public sealed class FeatureDependencyTests
         ["Cluster"] = ["Storage", "Diagnostics"],
         ["Publishing"] = ["Apps", "EventLog", "Storage", "Diagnostics"],
         ["EventLog"] = ["Apps", "Storage", "Diagnostics", "Feed", "Publishing"],
-        ["Feed"] = ["EventLog", "Storage", "Diagnostics"],
+        ["Feed"] = ["Cluster", "EventLog", "Storage", "Diagnostics"],
         ["Sessions"] = ["Apps", "EventLog", "Storage", "Diagnostics", "Feed", "Publishing"],
         ["Notifications"] = ["Apps", "EventLog", "Storage", "Diagnostics", "Publishing", "Sessions"],
         ["Tracing"] = ["Apps", "EventLog", "Storage", "Publishing", "Sessions", "Notifications"],

@@ -165,6 +165,107 @@ public sealed class ActiveStreamTests
     }
 
     [Fact]
+    public async Task EventsAfterASmallGap_AreThereWhenTheGapIsFilled_ForOneRead()
+    {
+        var log = new ReadableLog(Events(1, 6));
+        _stream.Advance(2, Events(1, 2));
+        _stream.Advance(6, Events(5, 6));
+
+        (await _stream.TryLoadAsync(log, 2, TestContext.Current.CancellationToken)).ShouldBeTrue("whoever stands at the tail's end fills it for all");
+
+        Read(0).ShouldBe([1, 2, 3, 4, 5, 6]);
+        log.Reads.ShouldBe(1);
+    }
+
+    [Fact]
+    public void AnotherNodesWord_CountsWhenItFollowsOn()
+    {
+        _stream.Advance(2, Events(1, 2));
+
+        _stream.Follow(4, Events(3, 4)).ShouldBe(Following.Grown);
+        _stream.Follow(4, Events(4, 4)).ShouldBe(Following.Known);
+        _stream.Follow(5, Events(4, 5)).ShouldBe(Following.Grown, "part of it is known");
+        _stream.Head.ShouldBe(5);
+        Read(0).ShouldBe([1, 2, 3, 4, 5]);
+    }
+
+    [Fact]
+    public void AnotherNodesWord_BehindAGap_MovesNothingUntilTheGapIsFilled()
+    {
+        _stream.Advance(2, Events(1, 2));
+
+        _stream.Follow(6, Events(4, 6)).ShouldBe(Following.Gap);
+        _stream.Head.ShouldBe(2);
+        _stream.HasGap.ShouldBeTrue();
+        Read(2).ShouldBeNull();
+
+        _stream.Follow(3, Events(3, 3)).ShouldBe(Following.Grown);
+        _stream.Head.ShouldBe(6);
+        _stream.HasGap.ShouldBeFalse();
+        Read(0).ShouldBe([1, 2, 3, 4, 5, 6]);
+    }
+
+    [Fact]
+    public void AnotherNodesWord_WithoutEvents_IsForTheLogToConfirm()
+    {
+        _stream.Advance(2, null);
+
+        _stream.Follow(3, []).ShouldBe(Following.Gap);
+        _stream.Head.ShouldBe(2);
+        _stream.HasGap.ShouldBeTrue();
+
+        _stream.Advance(3, null);
+        _stream.HasGap.ShouldBeFalse();
+    }
+
+    [Fact]
+    public void MessagesOfTwoNodes_InAnyOrder_LeaveWhatIsTrue_AndHeadsThatTheLogHas() =>
+        Gen.Select(Gen.Int[1, 4].Array[1, 12], Gen.Int[0, 1_000_000]).Sample(
+            (sizes, seed) =>
+            {
+                var stream = Follow(new TailBudget());
+                var messages = new List<(int From, int To)>();
+                foreach (var size in sizes)
+                    messages.Add((messages.Count == 0 ? 1 : messages[^1].To + 1, (messages.Count == 0 ? 0 : messages[^1].To) + size));
+                var last = messages[^1].To;
+                // Shuffled, and some come twice.
+                foreach (var (from, to) in messages.Concat(messages.Take(2)).OrderBy(message => ((message.From * 7_919) + seed) % 101))
+                    stream.Follow(to, Events(from, to));
+                stream.Head.ShouldBeInRange(0, last);
+                stream.HasGap.ShouldBe(stream.Head < last, "what is missing is known to be missing");
+                for (var after = 0; after < last; after++)
+                {
+                    if (stream.TryRead(after, new ReadLimit(100), out var events))
+                        events.Select(e => e.Position).ShouldBe(Enumerable.Range(after + 1, events.Count).Select(position => (long)position));
+                }
+
+                // In order once more, as the log has them.
+                stream.Advance(last, Events(1, last));
+                stream.TryRead(last - 1, new ReadLimit(1), out var newest).ShouldBeTrue();
+                newest[0].Position.ShouldBe(last);
+            },
+            iter: 2_000);
+
+    [Fact]
+    public void EventsBesideTheTail_AreCountedInTheBudget_AndGivenBack()
+    {
+        var large = new string('x', 100_000);
+        for (var round = 0; round < 1_000; round++)
+        {
+            _stream.Advance((10 * round) + 2, Events((10 * round) + 1, (10 * round) + 2, large));
+            _stream.Follow((10 * round) + 9, Events((10 * round) + 5, (10 * round) + 9, large));
+        }
+
+        _stream.Trim();
+        _stream.Trim();
+        _stream.Trim();
+        var other = Follow(_budget);
+        other.Advance(1, Events(1, 1, large));
+        other.TryRead(0, new ReadLimit(1), out _).ShouldBeTrue("there is room again");
+        _budget.IsScarce.ShouldBeFalse();
+    }
+
+    [Fact]
     public void HeadWithoutEvents_LeavesTheTailAsItIs()
     {
         _stream.Advance(2, Events(1, 2));

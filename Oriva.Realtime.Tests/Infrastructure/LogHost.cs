@@ -5,6 +5,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Oriva.Realtime.Core;
 using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.Cluster;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Feed;
 using Oriva.Realtime.Core.Notifications;
@@ -35,6 +36,9 @@ internal sealed record LogHostSettings
     public Action<PublishingOptions>? Publishing { get; init; }
 
     public Action<DeliveryOptions>? Delivery { get; init; }
+
+    /// <summary>As <c>ConnectionStrings:Redis</c>; null: the node asks its store.</summary>
+    public string? Redis { get; init; }
 
     public IReadOnlyList<INotificationChannel> Channels { get; init; } = [];
 
@@ -134,6 +138,7 @@ internal sealed class LogHost : IAsyncDisposable
         builder.Services.Configure<RetentionOptions>(retention => settings.Retention?.Invoke(retention));
         builder.Services.Configure<PublishingOptions>(publishing => settings.Publishing?.Invoke(publishing));
         builder.Services.Configure<DeliveryOptions>(delivery => settings.Delivery?.Invoke(delivery));
+        builder.Services.Configure<ClusterOptions>(cluster => cluster.RedisConnectionString = settings.Redis);
         foreach (var channel in settings.Channels)
             builder.Services.AddSingleton(channel);
         if (settings.Smtp is not null)
