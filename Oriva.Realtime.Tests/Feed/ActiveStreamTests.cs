@@ -154,14 +154,15 @@ public sealed class ActiveStreamTests
     }
 
     [Fact]
-    public void EventsAfterAGap_BeginANewTail()
+    public void EventsAfterAGap_BecomeTheTail_ForWhoeverStandsThere()
     {
         _stream.Advance(2, Events(1, 2));
         _stream.Advance(6, Events(5, 6));
 
-        Read(0).ShouldBeNull();
+        Read(0).ShouldBe([1, 2]);
         Read(2).ShouldBeNull("3 and 4 are missing: the log has them");
         Read(4).ShouldBe([5, 6]);
+        Read(0).ShouldBeNull("nobody is to be held up by who is behind");
     }
 
     [Fact]

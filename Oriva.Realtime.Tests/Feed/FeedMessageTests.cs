@@ -36,7 +36,7 @@ public sealed class FeedMessageTests
                 var (stream, head, events) = advances.ShouldHaveSingleItem("nobody follows the other");
                 stream.Name.ShouldBe(s_stream);
                 head.ShouldBe(position + 1);
-                events.ShouldHaveSingleItem().ShouldBeEquivalentTo(e);
+                Fields(events.ShouldHaveSingleItem()).ShouldBe(Fields(e));
             },
             iter: 300);
     }
@@ -86,6 +86,9 @@ public sealed class FeedMessageTests
         FeedMessage.TryReadSender([], out _, out _).ShouldBeFalse();
         FeedMessage.TryReadSender([2, .. good.AsSpan(1)], out _, out _).ShouldBeFalse("of another version");
     }
+
+    private static object[] Fields(StoredEvent e) =>
+        [e.Id, e.Source, e.Type, e.UserId ?? "none", e.Topic ?? "none", e.Actor, e.Time, e.RecordedAt, e.Data, e.Metadata ?? "none", e.App, e.Stream, e.Position];
 
     private static byte[] Message(long head, int count) => FeedMessage.Write(
         s_sender,
