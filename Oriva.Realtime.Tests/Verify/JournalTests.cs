@@ -17,7 +17,6 @@ public sealed class JournalTests
     public JournalTests()
     {
         _journal = new Journal(new Entitlement(App, "ada", ["room-1"]), _verdict, new Histogram());
-        _journal.LoadBegins();
         _journal.BeginSubscribing();
     }
 

@@ -72,7 +72,8 @@ internal static class Program
 
     private static PosixSignalRegistration StopOn(PosixSignal signal, CancellationTokenSource stop) => PosixSignalRegistration.Create(signal, context =>
     {
-        context.Cancel = true;
+        // The second time it ends at once.
+        context.Cancel = !stop.IsCancellationRequested;
         stop.Cancel();
     });
 }

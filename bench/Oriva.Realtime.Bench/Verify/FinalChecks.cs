@@ -42,7 +42,7 @@ internal static class FinalChecks
 
         foreach (var journal in journals.Where(journal => journal.Entitlement.App == app))
         {
-            foreach (var (stream, position, id) in journal.Events())
+            foreach (var (stream, position, id, _) in journal.Events())
             {
                 var there = stored.GetValueOrDefault((stream, position));
                 verdict.History.Expect(there == id, () => $"{journal.Entitlement}: received {id} at {position} of {stream}, where the history has {there ?? "nothing"}");

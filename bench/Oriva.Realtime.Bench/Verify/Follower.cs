@@ -55,7 +55,7 @@ internal sealed class Follower(Journal journal, string token, HttpTransportType 
         {
             await connection.SendAsync("Signal", new { app = to.App, topic = to.Topic, name = "typing", data = new { @for = to.ToJson() } }, cancellationToken);
         }
-        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception e)
         {
             LastError = e.Message;
         }

@@ -8,17 +8,13 @@ internal sealed class Journal(Entitlement entitlement, Verdict verdict, Histogra
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, long> _positions = entitlement.Streams.ToDictionary(stream => stream, _ => 0L, StringComparer.Ordinal);
-    private readonly Dictionary<(string Stream, long Position), string> _received = [];
+    private readonly Dictionary<(string Stream, long Position), (string Id, long At)> _received = [];
     private readonly Dictionary<(string Stream, string Id), long> _positionOf = [];
     private readonly List<JsonElement> _early = [];
     private string? _epoch;
     private long _subscription;
-    private long _lastAt;
 
     public Entitlement Entitlement { get; } = entitlement;
-
-    /// <summary>The longest time without an event, from the beginning of the load to the last event.</summary>
-    public TimeSpan LongestGap { get; private set; }
 
     public long Signals { get; private set; }
 
@@ -30,8 +26,6 @@ internal sealed class Journal(Entitlement entitlement, Verdict verdict, Histogra
                 return _received.Count;
         }
     }
-
-    public void LoadBegins() => Volatile.Write(ref _lastAt, Clock.Now);
 
     /// <returns>What to subscribe with. Batches that come before the answer wait for it.</returns>
     public object BeginSubscribing()
@@ -90,13 +84,13 @@ internal sealed class Journal(Entitlement entitlement, Verdict verdict, Histogra
     public string? EventAt(string stream, long position)
     {
         lock (_lock)
-            return _received.GetValueOrDefault((stream, position));
+            return _received.GetValueOrDefault((stream, position)).Id;
     }
 
-    public IReadOnlyList<(string Stream, long Position, string Id)> Events()
+    public IReadOnlyList<(string Stream, long Position, string Id, long At)> Events()
     {
         lock (_lock)
-            return [.. _received.Select(e => (e.Key.Stream, e.Key.Position, e.Value))];
+            return [.. _received.Select(e => (e.Key.Stream, e.Key.Position, e.Value.Id, e.Value.At))];
     }
 
     /// <summary>The official client swallows what its handlers throw.</summary>
@@ -142,16 +136,13 @@ internal sealed class Journal(Entitlement entitlement, Verdict verdict, Histogra
 
     private void TakeEvent(string stream, long position, JsonElement e, long now)
     {
-        var gap = Clock.ToTimeSpan(now - _lastAt);
-        LongestGap = gap > LongestGap ? gap : LongestGap;
-        _lastAt = now;
         var id = e.GetProperty("id").GetString()!;
         var to = Addressee.Read(e.GetProperty("data"));
         verdict.Contained.Expect(to is not null && Entitlement.Covers(to) && to.Stream == stream, () => $"{Entitlement}: received in {stream} an event to {to}: {e}");
-        if (_received.TryAdd((stream, position), id))
+        if (_received.TryAdd((stream, position), (id, now)))
             latency.Record(now - Publication.DueAt(e.GetProperty("data")));
         else
-            verdict.Once.Expect(_received[(stream, position)] == id, () => $"{Entitlement}: {position} of {stream} is {_received[(stream, position)]}, and then {id}");
+            verdict.Once.Expect(_received[(stream, position)].Id == id, () => $"{Entitlement}: {position} of {stream} is {_received[(stream, position)].Id}, and then {id}");
         var other = _positionOf.GetValueOrDefault((stream, id), position);
         verdict.Once.Expect(other == position, () => $"{Entitlement}: {id} of {stream} is at {other} and at {position}");
         _positionOf[(stream, id)] = position;

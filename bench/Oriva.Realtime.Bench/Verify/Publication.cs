@@ -23,4 +23,5 @@ internal sealed record Publication(string Run, int Number, Addressee To, long Du
 }
 
 /// <summary>What the deployment has promised to deliver.</summary>
-internal sealed record Acknowledged(Publication Publication, string Stream, long Position);
+/// <param name="At">When its first receipt came.</param>
+internal sealed record Acknowledged(Publication Publication, string Stream, long Position, long At);

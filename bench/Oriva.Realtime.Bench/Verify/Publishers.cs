@@ -33,8 +33,9 @@ internal sealed class Publishers(VerifyOptions options, Cast cast, Verdict verdi
 
     /// <param name="run">Begins the ids.</param>
     /// <param name="giveUp">Ends the repeating when the patience after the load is over.</param>
+    /// <param name="stop">Nothing new is published.</param>
     /// <returns>Completes when everything was answered or given up.</returns>
-    public async Task RunAsync(string run, CancellationToken giveUp, CancellationToken cancellationToken)
+    public async Task RunAsync(string run, CancellationToken giveUp, CancellationToken stop)
     {
         // Holds at most the run's publishes: what an outage lets pile up is late, not lost.
         var due = Channel.CreateBounded<Publication>(Math.Max(1, (int)(options.Rate * options.Duration.TotalSeconds)));
@@ -44,7 +45,7 @@ internal sealed class Publishers(VerifyOptions options, Cast cast, Verdict verdi
             var publication = new Publication(run, _published, cast.AddresseeOf(_published), at);
             _published++;
             due.Writer.TryWrite(publication);
-        }, cancellationToken);
+        }, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         due.Writer.Complete();
         await Task.WhenAll(workers);
     }
@@ -105,11 +106,11 @@ internal sealed class Publishers(VerifyOptions options, Cast cast, Verdict verdi
 
     private void Acknowledge(Publication publication, JsonElement receipt)
     {
-        var acknowledged = new Acknowledged(publication, receipt.GetProperty("stream").GetString()!, receipt.GetProperty("seq").GetInt64());
+        var acknowledged = new Acknowledged(publication, receipt.GetProperty("stream").GetString()!, receipt.GetProperty("seq").GetInt64(), Clock.Now);
         verdict.Answered.Expect(acknowledged.Stream == publication.To.Stream, () => $"{publication.Id} to {publication.To}: the receipt says {acknowledged.Stream}");
         if (_acknowledged.TryAdd(publication.Id, acknowledged))
         {
-            Latency.Record(Clock.Now - publication.DueTicks);
+            Latency.Record(acknowledged.At - publication.DueTicks);
             return;
         }
 

@@ -23,11 +23,12 @@ internal static class VerdictTable
         foreach (var (check, example) in report.Checks.SelectMany(check => check.Examples.Select(example => (check, example))))
             console.MarkupLineInterpolated($"[red]{check.Name}[/] {(example.Length > LongestExample ? example[..LongestExample] + "…" : example)}");
 
-        var worst = report.Connections.MaxBy(connection => connection.LongestGapMs)!;
+        var worst = report.Connections.MaxBy(connection => connection.LongestSilenceMs)!;
         console.MarkupLineInterpolated($"{report.Published} published, {report.Acknowledged} acknowledged after {report.Retries} retries; {report.Faults.Count} fault and recover commands; {report.Connections.Sum(connection => connection.Subscribed)} subscriptions of {report.Connections.Count} connections");
         console.MarkupLineInterpolated($"publish  p50 {report.PublishLatency.P50Ms} ms, p99 {report.PublishLatency.P99Ms} ms, max {report.PublishLatency.MaxMs} ms");
         console.MarkupLineInterpolated($"delivery p50 {report.DeliveryLatency.P50Ms} ms, p99 {report.DeliveryLatency.P99Ms} ms, max {report.DeliveryLatency.MaxMs} ms");
-        console.MarkupLineInterpolated($"longest time without an event: {worst.LongestGapMs} ms, {worst.User} in {worst.App}");
+        console.MarkupLineInterpolated($"arrival  p50 {report.ArrivalLatency.P50Ms} ms, p99 {report.ArrivalLatency.P99Ms} ms, max {report.ArrivalLatency.MaxMs} ms after the receipt");
+        console.MarkupLineInterpolated($"longest silence while something acknowledged was missing: {worst.LongestSilenceMs} ms, {worst.User} in {worst.App}");
         console.MarkupLine(report.Holds ? "[green]The promise holds.[/]" : "[red]The promise is broken: " + string.Join(", ", report.Checks.Where(check => !check.Holds).Select(check => check.Name)) + ".[/]");
     }
 }

@@ -13,26 +13,26 @@ internal sealed class Verification(VerifyOptions options, IAnsiConsole console, 
     private readonly Tokens _tokens = new(options, http);
     private readonly Deployment _deployment = new(options, http);
 
-    public async Task<VerifyReport> RunAsync(CancellationToken cancellationToken)
+    /// <param name="stop">Before the load: gives up. During the load: ends it early.</param>
+    public async Task<VerifyReport> RunAsync(CancellationToken stop)
     {
         var started = TimeProvider.System.GetUtcNow();
         var verdict = new Verdict { WithFaults = options.Fault is not null };
         var delivery = new Histogram();
-        await _deployment.PutAppsAsync(_cast, await _tokens.AdminAsync(cancellationToken), cancellationToken);
-        var followers = await MakeFollowersAsync(verdict, delivery, cancellationToken);
-        var publishers = new Publishers(options, _cast, verdict, http, await MakePublishersAsync(cancellationToken));
+        await _deployment.PutAppsAsync(_cast, await _tokens.AdminAsync(stop), stop);
+        var followers = await MakeFollowersAsync(verdict, delivery, stop);
+        var publishers = new Publishers(options, _cast, verdict, http, await MakePublishersAsync(stop));
         var faults = new FaultHook(options, verdict);
-        console.MarkupLineInterpolated($"{_cast.Apps[0]} and {_cast.Apps[1]}: {options.Users} users, {followers.Count} connections, {options.Rate} publishes a second for {options.Duration.TotalSeconds} s");
 
-        using var following = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var following = new CancellationTokenSource();
         var running = followers.Select(follower => follower.RunAsync(following.Token)).ToList();
         try
         {
-            await EventuallyAsync(() => followers.All(follower => follower.IsSubscribed), cancellationToken);
+            await EventuallyAsync(() => followers.All(follower => follower.IsSubscribed), stop);
             if (followers.FirstOrDefault(follower => !follower.IsSubscribed) is { } absent)
                 throw new BenchException($"{absent.Journal.Entitlement} cannot subscribe: {absent.LastError}");
-            await LoadAsync(followers, publishers, faults, cancellationToken);
-            await EventuallyAsync(() => followers.All(follower => FinalChecks.HasAll(follower.Journal, publishers.Acknowledged.Values)), cancellationToken);
+            await LoadAsync(followers, publishers, faults, stop);
+            await EventuallyAsync(() => followers.All(follower => FinalChecks.HasAll(follower.Journal, publishers.Acknowledged.Values)), CancellationToken.None);
         }
         finally
         {
@@ -42,7 +42,7 @@ internal sealed class Verification(VerifyOptions options, IAnsiConsole console, 
 
         foreach (var follower in followers)
             FinalChecks.CheckReceived(follower.Journal, publishers.Acknowledged.Values, verdict);
-        await CheckHistoryAsync(followers, publishers, verdict, cancellationToken);
+        await CheckHistoryAsync(followers, publishers, verdict);
         return VerifyReport.Of(started, options, _cast, verdict, publishers, delivery, followers, faults);
     }
 
@@ -71,24 +71,16 @@ internal sealed class Verification(VerifyOptions options, IAnsiConsole console, 
         return tokens;
     }
 
-    private async Task LoadAsync(List<Follower> followers, Publishers publishers, FaultHook faults, CancellationToken cancellationToken)
+    private async Task LoadAsync(List<Follower> followers, Publishers publishers, FaultHook faults, CancellationToken stop)
     {
-        using var loading = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        using var giveUp = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        followers.ForEach(follower => follower.Journal.LoadBegins());
+        using var loading = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        using var giveUp = new CancellationTokenSource();
+        console.MarkupLineInterpolated($"{_cast.Apps[0]} and {_cast.Apps[1]}: {options.Users} users, {followers.Count} connections, {options.Rate} publishes a second for {options.Duration.TotalSeconds} s");
         var others = Task.WhenAll(SignalAsync(followers, loading.Token), faults.RunAsync(loading.Token));
-        var publishing = publishers.RunAsync(RunName.Create(), giveUp.Token, cancellationToken);
-        try
-        {
-            await Clock.DelayAsync(options.Duration, cancellationToken);
-        }
-        finally
-        {
-            // Also when it is interrupted: what was harmed is healed.
-            await loading.CancelAsync();
-            await others;
-        }
-
+        var publishing = publishers.RunAsync(RunName.Create(), giveUp.Token, stop);
+        await Clock.DelayAsync(options.Duration, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await loading.CancelAsync();
+        await others;
         giveUp.CancelAfter(options.Patience);
         await publishing;
     }
@@ -106,18 +98,18 @@ internal sealed class Verification(VerifyOptions options, IAnsiConsole console, 
         }
     }
 
-    private async Task CheckHistoryAsync(List<Follower> followers, Publishers publishers, Verdict verdict, CancellationToken cancellationToken)
+    private async Task CheckHistoryAsync(List<Follower> followers, Publishers publishers, Verdict verdict)
     {
         var journals = followers.ConvertAll(follower => follower.Journal);
-        var publisher = await _tokens.PublisherAsync("verify-publisher-1", _cast.Apps, cancellationToken);
+        var publisher = await _tokens.PublisherAsync("verify-publisher-1", _cast.Apps, CancellationToken.None);
         for (var i = 0; i < _cast.Apps.Count; i++)
         {
             var (app, url) = (_cast.Apps[i], options.Urls[i % options.Urls.Count]);
-            FinalChecks.CheckHistory(app, await _deployment.ReadHistoryAsync(url, app, publisher, cancellationToken), publishers.Acknowledged, journals, verdict);
+            FinalChecks.CheckHistory(app, await _deployment.ReadHistoryAsync(url, app, publisher, CancellationToken.None), publishers.Acknowledged, journals, verdict);
             for (var user = 0; user < options.Users; user++)
             {
-                var token = await _tokens.UserAsync(_cast.Users[user], app, Cast.ClaimsOf(app, user), cancellationToken);
-                FinalChecks.CheckHistoryOf(_cast.VisibleTo(app, user), await _deployment.ReadHistoryAsync(url, app, token, cancellationToken), verdict);
+                var token = await _tokens.UserAsync(_cast.Users[user], app, Cast.ClaimsOf(app, user), CancellationToken.None);
+                FinalChecks.CheckHistoryOf(_cast.VisibleTo(app, user), await _deployment.ReadHistoryAsync(url, app, token, CancellationToken.None), verdict);
             }
         }
     }

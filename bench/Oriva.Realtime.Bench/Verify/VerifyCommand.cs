@@ -12,7 +12,8 @@ internal static class VerifyCommand
 
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(15);
 
-    public static async Task<int> RunAsync(string[] args, CancellationToken cancellationToken)
+    /// <param name="stop">Ends the load early; what was published until then is judged.</param>
+    public static async Task<int> RunAsync(string[] args, CancellationToken stop)
     {
         VerifyOptions options;
         try
@@ -29,7 +30,7 @@ internal static class VerifyCommand
         VerifyReport report;
         try
         {
-            report = await new Verification(options, AnsiConsole.Console, http).RunAsync(cancellationToken);
+            report = await new Verification(options, AnsiConsole.Console, http).RunAsync(stop);
         }
         catch (HttpRequestException e)
         {
@@ -38,7 +39,7 @@ internal static class VerifyCommand
 
         VerdictTable.Show(AnsiConsole.Console, report);
         if (options.Report is not null)
-            await report.WriteAsync(options.Report, cancellationToken);
+            await report.WriteAsync(options.Report);
         return report.Holds ? 0 : Broken;
     }
 }

@@ -18,9 +18,9 @@ internal sealed record VerifyOptions
           --app NAME            what the names of its apps begin with; verify
           --users N             users, the same ones in each of two apps, with two connections each; 10
           --rate N              publishes a second; 50
-          --seconds N           how long; 10
+          --seconds N           how long, unless it is interrupted before; 10
           --publishers N        publishes under way at once; 4
-          --transports NAMES    of websockets, sse, longpolling, which connections use in turn; the latter two negotiate, so URL must be sticky; websockets
+          --transports NAMES    of websockets, sse, longpolling, which connections use in turn; websockets
           --patience N          seconds for everything to arrive after the load and the last fault; 60
 
           --fault "COMMAND"     a shell command that harms the deployment
