@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 
 namespace Oriva.Realtime.Tests.Infrastructure;
 
@@ -6,7 +7,12 @@ namespace Oriva.Realtime.Tests.Infrastructure;
 internal sealed record Command(int ExitCode, string Output)
 {
     /// <param name="within">Then it is killed, and the test fails.</param>
-    public static async Task<Command> RunAsync(string folder, TimeSpan within, string program, params IEnumerable<string> arguments)
+    public static Task<Command> RunAsync(string folder, TimeSpan within, string program, params IEnumerable<string> arguments) =>
+        RunAsync(folder, within, (_, _) => { }, program, arguments);
+
+    /// <inheritdoc cref="RunAsync(string, TimeSpan, string, IEnumerable{string})"/>
+    /// <param name="line">Gets each line of its output when it comes.</param>
+    public static async Task<Command> RunAsync(string folder, TimeSpan within, Action<Process, string> line, string program, params IEnumerable<string> arguments)
     {
         using var process = Process.Start(new ProcessStartInfo(program, arguments)
         {
@@ -15,7 +21,7 @@ internal sealed record Command(int ExitCode, string Output)
             RedirectStandardError = true,
             UseShellExecute = false,
         })!;
-        var output = process.StandardOutput.ReadToEndAsync();
+        var output = ReadAsync(process.StandardOutput, text => line(process, text));
         var errors = process.StandardError.ReadToEndAsync();
         try
         {
@@ -28,5 +34,17 @@ internal sealed record Command(int ExitCode, string Output)
         }
 
         return new Command(process.ExitCode, await output + await errors);
+    }
+
+    private static async Task<string> ReadAsync(StreamReader reader, Action<string> each)
+    {
+        var all = new StringBuilder();
+        while (await reader.ReadLineAsync() is { } line)
+        {
+            each(line);
+            all.AppendLine(line);
+        }
+
+        return all.ToString();
     }
 }

@@ -107,11 +107,7 @@ internal sealed partial class HubProcess : IAsyncDisposable
     }
 
     /// <summary>SIGTERM, as an orchestrator stops it.</summary>
-    public void Terminate()
-    {
-        using var kill = Process.Start("kill", ["-TERM", _process.Id.ToString()]);
-        kill.WaitForExit();
-    }
+    public void Terminate() => _process.Send("TERM");
 
     public async ValueTask DisposeAsync()
     {

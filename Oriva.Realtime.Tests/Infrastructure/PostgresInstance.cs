@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 
 namespace Oriva.Realtime.Tests.Infrastructure;
 
@@ -28,7 +26,7 @@ internal sealed class PostgresInstance : IAsyncDisposable
         // Somebody may take the port between the look and the start.
         for (var attempt = 1; ; attempt++)
         {
-            instance._port = FindFreePort();
+            instance._port = Ports.FindFree();
             try
             {
                 await instance.StartAsync();
@@ -44,36 +42,18 @@ internal sealed class PostgresInstance : IAsyncDisposable
         ["-D", Data, "-l", Path.Combine(_folder, "log"), "-o", $"-p {_port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={_folder} -c fsync=on", "-w", "start"]);
 
     /// <summary>Cuts every session off, as a restart does that does not wait for clients.</summary>
-    public Task StopAsync() => RunAsync(Tool("pg_ctl"), ["-D", Data, "-m", "fast", "-w", "stop"]);
+    /// <param name="mode">Of pg_ctl: fast, or immediate, after which it has to recover.</param>
+    public Task StopAsync(string mode = "fast") => RunAsync(Tool("pg_ctl"), ["-D", Data, "-m", mode, "-w", "stop"]);
 
     public async ValueTask DisposeAsync()
     {
         if (File.Exists(Path.Combine(Data, "postmaster.pid")))
-            await RunAsync(Tool("pg_ctl"), ["-D", Data, "-m", "immediate", "-w", "stop"]);
+            await StopAsync("immediate");
         Directory.Delete(_folder, recursive: true);
     }
 
     private static string Tool(string name) =>
         Directory.GetDirectories("/usr/lib/postgresql").Order(StringComparer.Ordinal).Select(version => Path.Combine(version, "bin", name)).First(File.Exists);
-
-    /// <summary>Below the ports that the kernel takes for outgoing connections, so that it is free again after a stop.</summary>
-    private static int FindFreePort()
-    {
-        while (true)
-        {
-            var port = Random.Shared.Next(16_000, 32_000);
-            try
-            {
-                using var listener = new TcpListener(IPAddress.Loopback, port);
-                listener.Start();
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Taken.
-            }
-        }
-    }
 
     /// <summary>PostgreSQL refuses to run as root.</summary>
     private static async Task RunAsync(string tool, string[] arguments, bool asPostgres = true)

@@ -1,6 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
-
 namespace Oriva.Realtime.Tests.Infrastructure;
 
 /// <summary>The hub as shell commands start, kill and restart it, on one port and one store.</summary>
@@ -14,7 +11,7 @@ internal sealed class ScriptedHub : IAsyncDisposable
     {
     }
 
-    public Uri Address { get; } = new($"http://127.0.0.1:{FindPort()}");
+    public Uri Address { get; } = new($"http://127.0.0.1:{Ports.FindFree()}");
 
     /// <summary>SIGKILL, and a new process on the same store.</summary>
     public string KillAndRestart => $"kill -9 $(cat '{PidFile}') && sh '{StartScript}'";
@@ -65,25 +62,6 @@ internal sealed class ScriptedHub : IAsyncDisposable
         catch (HttpRequestException)
         {
             return false;
-        }
-    }
-
-    /// <summary>Below the ports that the kernel gives to outgoing connections: while the hub is down, a client's could otherwise be sitting on it.</summary>
-    private static int FindPort()
-    {
-        while (true)
-        {
-            var port = Random.Shared.Next(16_000, 32_000);
-            try
-            {
-                using var listener = new TcpListener(IPAddress.Loopback, port);
-                listener.Start();
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Taken.
-            }
         }
     }
 }

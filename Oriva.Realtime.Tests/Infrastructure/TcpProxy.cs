@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace Oriva.Realtime.Tests.Infrastructure;
 
-/// <summary>Stands between a client and a server on 127.0.0.1 and breaks what a network breaks: it holds answers back, cuts connections, refuses new ones.</summary>
+/// <summary>Stands between a client and a server on 127.0.0.1 and breaks what a network breaks: it holds answers back, cuts connections or one half of them, refuses new ones.</summary>
 internal sealed class TcpProxy : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -72,6 +72,16 @@ internal sealed class TcpProxy : IAsyncDisposable
             // After the connections are gone from the set, so that nothing that was held is forwarded.
             cut.ForEach(connection => connection.Reset());
             held.TrySetResult();
+        }
+    }
+
+    /// <summary>Each client reads the end of its connection, and can still write; what the server sends next breaks it.</summary>
+    public void HalfClose()
+    {
+        lock (_lock)
+        {
+            foreach (var connection in _connections)
+                connection.EndAnswers();
         }
     }
 
@@ -182,6 +192,18 @@ internal sealed class TcpProxy : IAsyncDisposable
 
     private sealed record Connection(Socket Client, Socket Server)
     {
+        public void EndAnswers()
+        {
+            try
+            {
+                Client.Shutdown(SocketShutdown.Send);
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                // It is over already.
+            }
+        }
+
         public void Reset()
         {
             Client.Close(timeout: 0);
