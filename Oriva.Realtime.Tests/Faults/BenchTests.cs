@@ -23,7 +23,7 @@ public sealed class BenchTests
             ];
             var bench = await Command.RunAsync(folder, s_patience, "dotnet", arguments);
             bench.ExitCode.ShouldBe(0, bench.Output);
-            foreach (var scenario in (string[])["publish", "append", "unicast", "fan-out", "idle", "reconnect storm", "a stalled reader", "routing", "routing to all members"])
+            foreach (var scenario in (string[])["publish", "append", "unicast", "fan-out", "idle", "reconnect storm", "a stalled reader", "routing", "routing to all members", "two nodes", "reconnect storm on two nodes"])
                 bench.Output.ShouldContain(scenario);
         }
         finally

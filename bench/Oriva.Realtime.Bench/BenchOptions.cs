@@ -17,7 +17,8 @@ internal sealed record BenchOptions
           bare --urls URLS   only the bare hub; --redis HOST:PORT, --messagepack
           verify …           checks a deployment's promise under load and faults; verify alone says how
 
-          --scenario NAMES   of publish, append, unicast, fanout, idle, storm, stalled, routing; all
+          --scenario NAMES   of publish, append, unicast, fanout, idle, storm, stalled, routing, cluster, cluster-storm;
+                             all, the last two only with --postgres
           --case TEXT        only cases with this in their title, such as "256 in flight"
           --rounds N         measured rounds of each case; 5
           --seconds N        length of a round; 5
@@ -26,14 +27,14 @@ internal sealed record BenchOptions
           --postgres "…"     a server for fresh databases, which are dropped afterwards
           --stores NAMES     what ours keeps its events in, of sqlite, postgres; postgres where --postgres is given, otherwise sqlite
           --servers NAMES    of ours, bare, bare-redis, socketio, socketio-redis; ours, bare
-          --redis HOST:PORT  for those that are named after it
+          --redis HOST:PORT  for those that are named after it, and for clusters; one that is started for them
           --protocol NAMES   of json, messagepack, for unicast and fan-out; json
           --write            replace the sections of these scenarios in bench/RESULTS.md, and their charts
         """;
 
     public Scale Scale { get; init; } = new();
 
-    public IReadOnlyList<string> Scenarios { get; init; } = Scenario.Names;
+    public IReadOnlyList<string> Scenarios { get; init; } = [];
 
     public string Case { get; init; } = "";
 
@@ -93,8 +94,10 @@ internal sealed record BenchOptions
             options = options with { Stores = [options.Postgres is null ? Store.Sqlite : Store.Postgres] };
         if (options.Stores.Contains(Store.Postgres) && options.Postgres is null)
             throw new BenchException("--stores postgres needs --postgres.");
-        if (options.Redis is null && options.Servers.Any(ServerKeys.NeedsRedis))
-            throw new BenchException("Servers with Redis need --redis.");
+        if (options.Scenarios.Count == 0)
+            options = options with { Scenarios = options.Postgres is null ? [.. Scenario.Names.Except(Scenario.OfClusters)] : Scenario.Names };
+        if (options.Postgres is null && options.Scenarios.Intersect(Scenario.OfClusters).Any())
+            throw new BenchException($"{string.Join(" and ", Scenario.OfClusters)} need --postgres.");
         return options;
     }
 

@@ -15,6 +15,9 @@ internal sealed class Slots(int count, int receivers)
         return taken.Done.Task;
     }
 
+    /// <summary>Who has not got what was published last.</summary>
+    public int MissingOf(int slot) => Volatile.Read(ref _slots[slot].Missing);
+
     public void Arrived(int slot)
     {
         var taken = _slots[slot];

@@ -19,7 +19,7 @@ internal sealed record ClosedLoop(Audience Audience, int InFlight, int EventsPer
         var latency = new Histogram();
         (target.Arrivals.Latency, target.Arrivals.Slots) = (latency, slots);
 
-        var (acknowledged, serverCpu, clientCpu) = (target.Ledger.CountAcknowledged(), target.Server.CpuTime, Environment.CpuUsage.TotalTime);
+        var (acknowledged, serverCpu, clientCpu) = (target.Ledger.CountAcknowledged(), target.Nodes.CpuTime, Environment.CpuUsage.TotalTime);
         var start = Clock.Now;
         var end = start + Clock.ToTicks(duration);
         try
@@ -33,7 +33,7 @@ internal sealed record ClosedLoop(Audience Audience, int InFlight, int EventsPer
         }
 
         var elapsed = Clock.ToTimeSpan(Clock.Now - start);
-        (serverCpu, clientCpu) = (target.Server.CpuTime - serverCpu, Environment.CpuUsage.TotalTime - clientCpu);
+        (serverCpu, clientCpu) = (target.Nodes.CpuTime - serverCpu, Environment.CpuUsage.TotalTime - clientCpu);
         foreach (var publisher in publishers)
             publisher.Dispose();
         await stage.VerifyAsync(Stage.Patience, cancellationToken);

@@ -16,15 +16,15 @@ internal sealed record Idling(int WarmUpUsers, TimeSpan Time)
             // They only come and go.
         }
 
-        var before = await target.Server.SettleMemoryAsync(cancellationToken);
+        var before = await target.Nodes.SettleMemoryAsync(cancellationToken);
         var start = Clock.Now;
         await using var crowd = await target.GatherAsync(users, fromStart: false, cancellationToken);
         var connecting = Clock.ToTimeSpan(Clock.Now - start);
-        var after = await target.Server.SettleMemoryAsync(cancellationToken);
+        var after = await target.Nodes.SettleMemoryAsync(cancellationToken);
 
-        var (cpu, idleFrom) = (target.Server.CpuTime, Clock.Now);
+        var (cpu, idleFrom) = (target.Nodes.CpuTime, Clock.Now);
         await Clock.DelayAsync(Time, cancellationToken);
-        var idle = (target.Server.CpuTime - cpu) / Clock.ToTimeSpan(Clock.Now - idleFrom);
+        var idle = (target.Nodes.CpuTime - cpu) / Clock.ToTimeSpan(Clock.Now - idleFrom);
         await crowd.VerifyAsync(target.Ledger, target.Name, Stage.Patience, cancellationToken);
         return new Measurement(
         [

@@ -14,14 +14,14 @@ internal sealed record OpenLoop(Audience Audience, int PerSecond, int Connection
         var latency = new Histogram();
         (target.Arrivals.Latency, target.Arrivals.Slots) = (latency, null);
 
-        var (serverCpu, clientCpu) = (target.Server.CpuTime, Environment.CpuUsage.TotalTime);
+        var (serverCpu, clientCpu) = (target.Nodes.CpuTime, Environment.CpuUsage.TotalTime);
         var start = Clock.Now;
         var sends = new Sends(publishers);
         await Pacer.RunAsync(PerSecond, duration, sends.Send, cancellationToken);
         await sends.CompleteAsync().WaitAsync(Stage.Patience, cancellationToken);
         await stage.VerifyAsync(Stage.Patience, cancellationToken);
         var elapsed = Clock.ToTimeSpan(Clock.Now - start);
-        (serverCpu, clientCpu) = (target.Server.CpuTime - serverCpu, Environment.CpuUsage.TotalTime - clientCpu);
+        (serverCpu, clientCpu) = (target.Nodes.CpuTime - serverCpu, Environment.CpuUsage.TotalTime - clientCpu);
         foreach (var publisher in publishers)
             publisher.Dispose();
         return Measurement.OfLoad(latency.CountRecorded(), elapsed, latency, serverCpu, clientCpu);

@@ -32,7 +32,7 @@ internal sealed class Routing(Stage stage)
     /// <summary>As many events as are said at once, then until each has notified its user.</summary>
     public Entry CatchUp(int events, int eventsPerPost, int inFlight) => stage.Enter(async (_, stop) =>
     {
-        var (before, serverCpu) = (await _target.ReadRoutedAsync(stop), _target.Server.CpuTime);
+        var (before, serverCpu) = (await _target.ReadRoutedAsync(stop), _target.Nodes.CpuTime);
         var publishers = await Publisher.ConnectAsync(_target, Audience.User, eventsPerPost, inFlight, Route.Post, OursTarget.Notified, stop);
         var start = Clock.Now;
         var left = events / eventsPerPost;
@@ -53,7 +53,7 @@ internal sealed class Routing(Stage stage)
         [
             Figure.Rate(rate),
             Figure.Rate(events / published.TotalSeconds, "published"),
-            new(Figure.ServerCpuName, "µs", (_target.Server.CpuTime - serverCpu).TotalMicroseconds / events),
+            new(Figure.ServerCpuName, "µs", (_target.Nodes.CpuTime - serverCpu).TotalMicroseconds / events),
         ]);
     });
 

@@ -35,6 +35,14 @@ internal sealed record Scale
 
     public int StalledInFlight { get; init; } = 4;
 
+    public int ClusterFanOutInFlight { get; init; } = 4;
+
+    /// <summary>Who is cut off and returns to a cluster under load.</summary>
+    public int ClusterStormUsers { get; init; } = 10_000;
+
+    /// <summary>The load: events to everyone.</summary>
+    public int ClusterStormPerSecond { get; init; } = 5;
+
     /// <summary>Events that are published at once, and then routed.</summary>
     public int RoutingEvents { get; init; } = 5_000;
 
@@ -60,10 +68,13 @@ internal sealed record Scale
         StormUsers = 25,
         StormMissed = 20,
         StormWarmUp = TimeSpan.FromSeconds(0.1),
+        ClusterFanOutInFlight = 2,
+        ClusterStormUsers = 50,
+        ClusterStormPerSecond = 20,
         RoutingEvents = 100,
         RoutingMembers = 500,
     };
 
     /// <summary>The same number everywhere.</summary>
-    public Scale WithUsers(int users) => this with { Users = [users], IdleUsers = users, StormUsers = users };
+    public Scale WithUsers(int users) => this with { Users = [users], IdleUsers = users, StormUsers = users, ClusterStormUsers = users };
 }

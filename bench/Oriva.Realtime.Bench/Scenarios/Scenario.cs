@@ -9,7 +9,10 @@ namespace Oriva.Realtime.Bench.Scenarios;
 /// <param name="FreshEachRound">Each round is on servers of its own, and its cases warm them up themselves; otherwise a scene serves all rounds.</param>
 internal sealed record Scenario(string Name, Func<StageHands, CancellationToken, Task<Scene>> SetAsync, bool FreshEachRound = false, Chart? Chart = null)
 {
-    public static readonly string[] Names = ["publish", "append", "unicast", "fanout", "idle", "storm", "stalled", "routing"];
+    /// <summary>They need PostgreSQL, because no other store has two nodes.</summary>
+    public static readonly string[] OfClusters = ["cluster", "cluster-storm"];
+
+    public static readonly string[] Names = ["publish", "append", "unicast", "fanout", "idle", "storm", "stalled", "routing", .. OfClusters];
 
     public static IEnumerable<Scenario> Find(string name, Scale scale, IReadOnlyList<Dialect> dialects) => name switch
     {
@@ -21,6 +24,8 @@ internal sealed record Scenario(string Name, Func<StageHands, CancellationToken,
         "storm" => [Reconnect(scale)],
         "stalled" => [Stalled(scale)],
         "routing" => [Routing(scale), RoutingBesideTraffic(scale)],
+        "cluster" => [TwoNodes(scale)],
+        "cluster-storm" => [ReturnToTwoNodes(scale)],
         _ => throw new BenchException($"There is no scenario '{name}', only {string.Join(", ", Names)}."),
     };
 
@@ -127,4 +132,26 @@ internal sealed record Scenario(string Name, Func<StageHands, CancellationToken,
         var live = new OpenLoop(Audience.User, scale.RoutingPerSecond, scale.UnicastInFlight);
         return new Scene(stages, [new($"unicast at {scale.RoutingPerSecond:N0}/s, {members:N0} members", null, [.. stages.Select(stage => new Routing(stage).Disturb(live, members))])]);
     });
+
+    /// <summary>Two nodes and Redis beside one node on the same machine: what it costs that events have to travel.</summary>
+    private static Scenario TwoNodes(Scale scale) => new($"two nodes, {scale.Users[0]:N0} connections", async (hands, stop) =>
+    {
+        var pairs = await hands.SetPairsAsync(scale.Users[0], stop);
+        return new Scene([.. pairs.SelectMany(pair => pair)],
+        [
+            .. pairs.Select(pair => Of($"unicast, {scale.UnicastInFlight} in flight", pair, new ClosedLoop(Audience.User, scale.UnicastInFlight))),
+            .. pairs.Select(pair => Of($"fan-out, {scale.ClusterFanOutInFlight} in flight", pair, new ClosedLoop(Audience.Everyone, scale.ClusterFanOutInFlight))),
+        ]);
+
+        // A pair is compared with itself: bare with bare.
+        static Case Of(string title, IReadOnlyList<Stage> pair, ClosedLoop load) => new($"{title}, {pair[^1].Target.Name}", null,
+            [.. pair.Select(stage => stage.Enter(async (duration, stopping) => await load.RunAsync(stage, duration, stopping)) with { IsBaseline = stage.Target.Nodes.Count == 1 })]);
+    });
+
+    private static Scenario ReturnToTwoNodes(Scale scale) => new($"reconnect storm on two nodes, {scale.ClusterStormUsers:N0} connections", async (hands, stop) =>
+    {
+        var (stages, storm) = (await hands.SetClustersAsync(scale.ClusterStormUsers, stop), new ReturnUnderLoad(scale.ClusterStormPerSecond, scale.StormWarmUp));
+        return new Scene(stages, [new($"{scale.ClusterStormPerSecond} events a second to everyone meanwhile", null,
+            [.. stages.Select(stage => stage.Enter(async (duration, stopping) => await storm.RunAsync(stage, duration, stopping)) with { IsBaseline = !stage.Target.KeepsEvents })])]);
+    }, FreshEachRound: true);
 }

@@ -26,7 +26,7 @@ internal sealed class Scene(IReadOnlyList<Stage> stages, IReadOnlyList<Case> cas
     public bool TakesTurns { get; } = stages.Any(stage => stage.TakesTurns);
 
     /// <summary>The end of what each server has printed.</summary>
-    public IEnumerable<string> ReadLogs() => stages.Select(stage => $"The last lines of {stage.Target.Name}:{Environment.NewLine}{stage.Target.Server.ReadLog()}");
+    public IEnumerable<string> ReadLogs() => stages.Select(stage => $"The last lines of {stage.Target.Name}:{Environment.NewLine}{stage.Target.Nodes.ReadLog()}");
 
     public async Task VerifyAsync(CancellationToken cancellationToken)
     {

@@ -40,7 +40,7 @@ internal sealed class Stage(Target target, Crowd? crowd, Turn? turn) : IAsyncDis
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            var log = target.Server.ReadLog();
+            var log = target.Nodes.ReadLog();
             await target.DisposeAsync();
             throw new BenchException($"{target.Name}: the users could not connect. {e.Message}{Environment.NewLine}The last lines of its log:{Environment.NewLine}{log}", e);
         }

@@ -12,14 +12,19 @@ internal sealed class StageHands(BenchOptions options, string folder)
     /// <summary>Connections that one process has at most, and some to spare.</summary>
     private const int MostConnections = 15_000;
 
+    private const int ClusterNodes = 2;
+
     private readonly SortedSet<string> _stores = new(StringComparer.Ordinal);
     private readonly Stack<IAsyncDisposable> _standing = new();
     private int _folders;
+    private ServerProcess? _redis;
 
     /// <summary>What ours kept its events in.</summary>
     public string Stores => string.Join("; ", _stores);
 
     public IReadOnlyList<Store> StoreKinds => options.Stores;
+
+    private IEnumerable<string> Clustered => options.Servers.Where(server => server is ServerKeys.Ours or ServerKeys.Bare);
 
     /// <param name="withCrowd">Users are connected from the start; otherwise they come when a case or the verification wants them.</param>
     public Task<IReadOnlyList<Stage>> SetAsync(int users, bool withCrowd, Dialect dialect, CancellationToken cancellationToken) =>
@@ -28,6 +33,24 @@ internal sealed class StageHands(BenchOptions options, string folder)
     /// <summary>For what no other server has.</summary>
     public Task<IReadOnlyList<Stage>> SetOursAsync(int users, bool withCrowd, CancellationToken cancellationToken) =>
         SetAsync([ServerKeys.Ours], users, withCrowd, Dialect.Json, cancellationToken);
+
+    /// <summary>Ours on PostgreSQL and the bare hub, each on two nodes with Redis, and then on one without.</summary>
+    public async Task<IReadOnlyList<IReadOnlyList<Stage>>> SetPairsAsync(int users, CancellationToken cancellationToken)
+    {
+        var pairs = new List<IReadOnlyList<Stage>>();
+        foreach (var server in Clustered)
+            pairs.Add([await SetOneAsync(server, ClusterNodes, users, null, cancellationToken), await SetOneAsync(server, nodes: 1, users, null, cancellationToken)]);
+        return pairs;
+    }
+
+    /// <summary>The same on two nodes only.</summary>
+    public async Task<IReadOnlyList<Stage>> SetClustersAsync(int users, CancellationToken cancellationToken)
+    {
+        var (stages, turn) = (new List<Stage>(), Clustered.Count() * users > MostConnections ? new Turn() : null);
+        foreach (var server in Clustered)
+            stages.Add(await SetOneAsync(server, ClusterNodes, users, turn, cancellationToken));
+        return stages;
+    }
 
     /// <summary>A store without anything of ours over it.</summary>
     public async Task<RawDatabase> OpenRawAsync(Store store, CancellationToken cancellationToken) => Keep<RawDatabase>(store == Store.Postgres
@@ -54,6 +77,7 @@ internal sealed class StageHands(BenchOptions options, string folder)
     {
         while (_standing.TryPop(out var last))
             await last.DisposeAsync();
+        _redis = null;
     }
 
     private async Task<IReadOnlyList<Stage>> SetAsync(IReadOnlyList<string> servers, int users, bool withCrowd, Dialect dialect, CancellationToken cancellationToken)
@@ -65,28 +89,39 @@ internal sealed class StageHands(BenchOptions options, string folder)
         foreach (var server in servers)
         {
             foreach (var store in server == ServerKeys.Ours ? options.Stores : (IEnumerable<Store?>)[null])
-                stages.Add(Keep(await Stage.SetAsync(await StartAsync(server, store, home, dialect, users, cancellationToken), withCrowd, turn, cancellationToken)));
+                stages.Add(Keep(await Stage.SetAsync(await StartAsync(server, store, nodes: 1, home, dialect, users, cancellationToken), withCrowd, turn, cancellationToken)));
         }
 
         return stages;
     }
 
-    private async Task<Target> StartAsync(string server, Store? store, string home, Dialect dialect, int users, CancellationToken cancellationToken)
+    private async Task<Stage> SetOneAsync(string server, int nodes, int users, Turn? turn, CancellationToken cancellationToken)
     {
+        var target = await StartAsync(server, server == ServerKeys.Ours ? Store.Postgres : null, nodes, NewFolder(), Dialect.Json, users, cancellationToken);
+        return Keep(await Stage.SetAsync(target, withCrowd: true, turn, cancellationToken));
+    }
+
+    /// <param name="nodes">Several have a Redis between them.</param>
+    private async Task<Target> StartAsync(string server, Store? store, int nodes, string home, Dialect dialect, int users, CancellationToken cancellationToken)
+    {
+        var redis = nodes > 1 || server is ServerKeys.BareRedis or ServerKeys.SocketIoRedis ? await FindRedisAsync(cancellationToken) : null;
         if (store is null)
         {
             return server switch
             {
-                ServerKeys.Bare => await BareTarget.StartAsync(home, redis: null, dialect, users, cancellationToken),
-                ServerKeys.BareRedis => await BareTarget.StartAsync(home, options.Redis, dialect, users, cancellationToken),
-                _ => await SocketIoTarget.StartAsync(home, server == ServerKeys.SocketIoRedis ? options.Redis : null, users, cancellationToken),
+                ServerKeys.Bare or ServerKeys.BareRedis => await BareTarget.StartAsync(home, nodes, redis, dialect, users, cancellationToken),
+                _ => await SocketIoTarget.StartAsync(home, redis, users, cancellationToken),
             };
         }
 
         var database = store == Store.Postgres ? Keep(await PostgresDatabase.CreateAsync(options.Postgres!)) : null;
         _stores.Add(database?.Description ?? OursTarget.SqliteDescription);
-        return await OursTarget.StartAsync(home, database, dialect, users, cancellationToken);
+        return await OursTarget.StartAsync(home, database, nodes, redis, dialect, users, cancellationToken);
     }
+
+    /// <summary>The one that was given, or else one that this scene shares.</summary>
+    private async Task<string> FindRedisAsync(CancellationToken cancellationToken) =>
+        options.Redis ?? (_redis ??= Keep(await RedisServer.StartAsync(NewFolder(), cancellationToken))).Address.ToString();
 
     private string NewFolder() => Directory.CreateDirectory(Path.Combine(folder, $"{++_folders}")).FullName;
 

@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Globalization;
+using System.Net;
 using System.Text.Json;
 using Oriva.Realtime.Bench.Databases;
 using Oriva.Realtime.Bench.Load;
@@ -47,20 +48,22 @@ internal sealed class OursTarget : Target
         }
         """;
 
+    private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(100);
+
     private readonly HttpClient _http;
     private readonly Tokens _tokens;
     private readonly string[] _userTokens;
 
-    private OursTarget(ServerProcess server, Store store, Tokens tokens, Dialect dialect, int users)
-        : base(server, dialect, users)
+    private OursTarget(Nodes nodes, Store store, Tokens tokens, Dialect dialect, int users)
+        : base(nodes, dialect, users)
     {
         Store = store;
         _tokens = tokens;
         _userTokens = [.. Enumerable.Range(0, users + 1).Select(user => tokens.Sign(PublishRequest.UserId(user)))];
-        _http = new HttpClient { BaseAddress = new Uri($"http://{server.Address}") };
+        _http = new HttpClient { BaseAddress = new Uri($"http://{nodes.First}") };
     }
 
-    public override string Name => $"Oriva on {Store.Name}";
+    public override string Name => $"Oriva on {Store.Name}" + (Nodes.Count > 1 ? $", {Nodes.Count} nodes, Redis" : "");
 
     public override bool KeepsEvents => true;
 
@@ -69,12 +72,16 @@ internal sealed class OursTarget : Target
     public override bool HasHubPublish => true;
 
     /// <param name="postgres">Null: SQLite in <paramref name="folder"/>.</param>
-    public static async Task<OursTarget> StartAsync(string folder, PostgresDatabase? postgres, Dialect dialect, int users, CancellationToken cancellationToken)
+    /// <param name="count">Of nodes.</param>
+    /// <param name="redis">HOST:PORT; null: without.</param>
+    public static async Task<OursTarget> StartAsync(string folder, PostgresDatabase? postgres, int count, string? redis, Dialect dialect, int users, CancellationToken cancellationToken)
     {
         var tokens = new Tokens();
         var store = postgres is null ? Store.Sqlite : Store.Postgres;
-        var server = await ServerProcess.StartAsync("oriva-" + store.Key, "dotnet", [FindHub(), "--urls", "{urls}"], Environment(folder, postgres, tokens), folder, cancellationToken);
-        var target = new OursTarget(server, store, tokens, dialect, users);
+        string[] arguments = [FindHub(), "--urls", "{urls}", "--Cluster:AdvertisedUrl={urls}"];
+        var environment = Environment(folder, postgres, redis, tokens);
+        var nodes = await Nodes.StartAsync(count, name => ServerProcess.StartAsync(name, "dotnet", arguments, environment, folder, cancellationToken), "oriva-" + store.Key);
+        var target = new OursTarget(nodes, store, tokens, dialect, users);
         try
         {
             await target.PrepareAsync(cancellationToken);
@@ -89,7 +96,7 @@ internal sealed class OursTarget : Target
 
     public override PublishRequest BuildPublish(Audience audience, int events, Route route, string type) => route == Route.Hub
         ? PublishRequest.Invoke("Publish", Draft(audience, type))
-        : PublishRequest.Post(Address.ToString(), "/api/v1/events", SignPublisher(), events == 1 ? Draft(audience, type) : Drafts(audience, events, type));
+        : PublishRequest.Post(Nodes.First.ToString(), "/api/v1/events", SignPublisher(), events == 1 ? Draft(audience, type) : Drafts(audience, events, type));
 
     public override void ReadReceipts(ReadOnlySpan<byte> body, Span<long> positions)
     {
@@ -127,14 +134,14 @@ internal sealed class OursTarget : Target
     }
 
     protected override Task<HubPublisher> ConnectHubPublisherAsync(CancellationToken cancellationToken) =>
-        HubPublisher.ConnectAsync(Address, HubPath, SignPublisher(), cancellationToken);
+        HubPublisher.ConnectAsync(Nodes.Next(), HubPath, SignPublisher(), cancellationToken);
 
     protected override Inbox CreateInbox(int user) => new OursInbox(Arrivals, Dialect, user);
 
     protected override async Task<HubSocket> JoinAsync(Inbox inbox, Dial dial, CancellationToken cancellationToken)
     {
         var ours = (OursInbox)inbox;
-        var socket = await HubSocket.ConnectAsync(Address, dial, HubPath, _userTokens[inbox.User], Dialect, inbox, cancellationToken);
+        var socket = await HubSocket.ConnectAsync(Nodes.Of(inbox.User), dial, HubPath, _userTokens[inbox.User], Dialect, inbox, cancellationToken);
         if (ours.Cursor is { } cursor)
         {
             var resumed = await socket.InvokeAsync("Subscribe", $$"""{"app":"{{App}}","cursor":{{cursor}}}""", cancellationToken);
@@ -152,7 +159,24 @@ internal sealed class OursTarget : Target
 
     private string SignPublisher() => _tokens.Sign("publisher", "publisher");
 
-    private Task PrepareAsync(CancellationToken cancellationToken) => SendAsync(HttpMethod.Put, $"/api/v1/apps/{App}/manifest", Manifest, "admin", cancellationToken);
+    /// <summary>Puts the manifest, and waits until every node knows it.</summary>
+    private async Task PrepareAsync(CancellationToken cancellationToken)
+    {
+        await SendAsync(HttpMethod.Put, $"/api/v1/apps/{App}/manifest", Manifest, "admin", cancellationToken);
+        foreach (var address in Nodes.Addresses)
+        {
+            while (!await KnowsAsync(address, cancellationToken))
+                await Clock.DelayAsync(s_interval, cancellationToken);
+        }
+    }
+
+    private async Task<bool> KnowsAsync(IPEndPoint node, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"http://{node}/api/v1/apps/{App}/manifest");
+        request.Headers.Authorization = new("Bearer", _tokens.Sign("admin", "admin"));
+        using var answer = await _http.SendAsync(request, cancellationToken);
+        return answer.IsSuccessStatusCode;
+    }
 
     /// <param name="role">Of the caller, who is named after it.</param>
     private async Task<string> SendAsync(HttpMethod method, string path, string? body, string role, CancellationToken cancellationToken)
@@ -164,7 +188,7 @@ internal sealed class OursTarget : Target
         return answer.IsSuccessStatusCode ? text : throw new BenchException($"{method} {path} was refused: {text}");
     }
 
-    private static Dictionary<string, string> Environment(string folder, PostgresDatabase? database, Tokens tokens)
+    private static Dictionary<string, string> Environment(string folder, PostgresDatabase? database, string? redis, Tokens tokens)
     {
         var environment = new Dictionary<string, string>
         {
@@ -176,6 +200,12 @@ internal sealed class OursTarget : Target
             ["Limits__HubCallsPerSecond"] = "1000000",
             ["Limits__ConnectionsPerUser"] = "10000",
         };
+        if (redis is not null)
+        {
+            environment["ConnectionStrings__Redis"] = redis;
+            environment["Cluster__Secret"] = tokens.Key;
+        }
+
         if (database is null)
         {
             environment["Storage__Provider"] = "Sqlite";

@@ -10,6 +10,4 @@ internal static class ServerKeys
     public const string SocketIoRedis = "socketio-redis";
 
     public static readonly string[] All = [Ours, Bare, BareRedis, SocketIo, SocketIoRedis];
-
-    public static bool NeedsRedis(string key) => key is BareRedis or SocketIoRedis;
 }

@@ -52,9 +52,11 @@ internal sealed class ServerProcess : IAsyncDisposable
         return memory;
     }
 
-    /// <param name="arguments">Of <paramref name="program"/>; <c>{urls}</c> is replaced.</param>
+    /// <param name="arguments">Of <paramref name="program"/>; <c>{urls}</c> and <c>{port}</c> are replaced.</param>
+    /// <param name="isReady">Null: it is when its <c>/health/ready</c> says so.</param>
     public static async Task<ServerProcess> StartAsync(
-        string name, string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string> environment, string folder, CancellationToken cancellationToken)
+        string name, string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string> environment, string folder, CancellationToken cancellationToken,
+        Func<IPEndPoint, CancellationToken, Task<bool>>? isReady = null)
     {
         var address = new IPEndPoint(IPAddress.Loopback, FindPort());
         var log = Path.Combine(folder, name + ".log");
@@ -62,7 +64,7 @@ internal sealed class ServerProcess : IAsyncDisposable
         var home = Directory.CreateDirectory(Path.Combine(folder, name)).FullName;
         var start = new ProcessStartInfo(program) { WorkingDirectory = home, UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in arguments)
-            start.ArgumentList.Add(argument.Replace("{urls}", "http://" + address, StringComparison.Ordinal));
+            start.ArgumentList.Add(argument.Replace("{urls}", "http://" + address, StringComparison.Ordinal).Replace("{port}", $"{address.Port}", StringComparison.Ordinal));
         foreach (var (key, value) in environment)
             start.Environment[key] = value;
         // That is for the load client only; servers run as they do everywhere.
@@ -78,7 +80,7 @@ internal sealed class ServerProcess : IAsyncDisposable
         var server = new ServerProcess(process, address, log);
         try
         {
-            await server.WaitUntilReadyAsync(cancellationToken);
+            await server.WaitUntilReadyAsync(isReady ?? IsReadyAsync, cancellationToken);
             return server;
         }
         catch
@@ -99,26 +101,27 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>The end of what it has printed.</summary>
     public string ReadLog() => string.Join(Environment.NewLine, File.ReadLines(_log).TakeLast(40));
 
-    private async Task WaitUntilReadyAsync(CancellationToken cancellationToken)
+    private async Task WaitUntilReadyAsync(Func<IPEndPoint, CancellationToken, Task<bool>> isReady, CancellationToken cancellationToken)
     {
-        using var http = new HttpClient();
-        var deadline = Clock.Now + Clock.ToTicks(s_patience);
-        while (true)
+        for (var deadline = Clock.Now + Clock.ToTicks(s_patience); !await isReady(Address, cancellationToken); await Clock.DelayAsync(s_pollInterval, cancellationToken))
         {
             if (_process.HasExited || Clock.Now > deadline)
                 throw new BenchException($"{Path.GetFileNameWithoutExtension(_log)} did not become ready.{Environment.NewLine}{ReadLog()}");
-            try
-            {
-                using var answer = await http.GetAsync($"http://{Address}/health/ready", cancellationToken);
-                if (answer.IsSuccessStatusCode)
-                    return;
-            }
-            catch (HttpRequestException)
-            {
-                // It does not listen yet.
-            }
+        }
+    }
 
-            await Clock.DelayAsync(s_pollInterval, cancellationToken);
+    private static async Task<bool> IsReadyAsync(IPEndPoint address, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var http = new HttpClient();
+            using var answer = await http.GetAsync($"http://{address}/health/ready", cancellationToken);
+            return answer.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            // It does not listen yet.
+            return false;
         }
     }
 

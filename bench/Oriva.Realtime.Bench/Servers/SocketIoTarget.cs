@@ -6,8 +6,8 @@ namespace Oriva.Realtime.Bench.Servers;
 /// <summary>bench/peers/socketio.mjs.</summary>
 internal sealed class SocketIoTarget : BareTarget
 {
-    private SocketIoTarget(ServerProcess server, string name, int users)
-        : base(server, name, Dialect.SocketIo, users)
+    private SocketIoTarget(Nodes nodes, string name, int users)
+        : base(nodes, name, Dialect.SocketIo, users)
     {
     }
 
@@ -22,8 +22,9 @@ internal sealed class SocketIoTarget : BareTarget
         if (!Directory.Exists(System.IO.Path.Combine(peers, "node_modules")))
             await InstallAsync(peers, cancellationToken);
         string[] arguments = [System.IO.Path.Combine(peers, "socketio.mjs"), "{urls}", .. redis is null ? [] : new[] { redis }];
-        var server = await ServerProcess.StartAsync(redis is null ? ServerKeys.SocketIo : ServerKeys.SocketIoRedis, "node", arguments, new Dictionary<string, string>(), folder, cancellationToken);
-        return new SocketIoTarget(server, redis is null ? "socket.io" : "socket.io, Redis", users);
+        var nodes = await Nodes.StartAsync(
+            1, name => ServerProcess.StartAsync(name, "node", arguments, new Dictionary<string, string>(), folder, cancellationToken), redis is null ? ServerKeys.SocketIo : ServerKeys.SocketIoRedis);
+        return new SocketIoTarget(nodes, redis is null ? "socket.io" : "socket.io, Redis", users);
     }
 
     private static async Task InstallAsync(string folder, CancellationToken cancellationToken)

@@ -5,7 +5,7 @@ using Oriva.Realtime.Bench.Load;
 namespace Oriva.Realtime.Bench.Servers;
 
 /// <summary>A server under load, with what it has acknowledged so far. The same draft of 235 bytes is posted to each.</summary>
-internal abstract class Target(ServerProcess server, Dialect dialect, int users) : IAsyncDisposable
+internal abstract class Target(Nodes nodes, Dialect dialect, int users) : IAsyncDisposable
 {
     /// <summary>The type of event of all scenarios but those that say otherwise.</summary>
     public const string Message = "bench.message";
@@ -28,9 +28,7 @@ internal abstract class Target(ServerProcess server, Dialect dialect, int users)
     /// <summary>Whether events can be published by invoking a hub method, one each.</summary>
     public virtual bool HasHubPublish => false;
 
-    public ServerProcess Server { get; } = server;
-
-    public IPEndPoint Address => Server.Address;
+    public Nodes Nodes { get; } = nodes;
 
     public int Users { get; } = users;
 
@@ -62,7 +60,7 @@ internal abstract class Target(ServerProcess server, Dialect dialect, int users)
         if (route == Route.Hub)
             return await ConnectHubPublisherAsync(cancellationToken);
         var http = new HttpPublisher();
-        await http.ConnectAsync(Address, cancellationToken);
+        await http.ConnectAsync(Nodes.Next(), cancellationToken);
         return http;
     }
 
@@ -71,7 +69,7 @@ internal abstract class Target(ServerProcess server, Dialect dialect, int users)
 
     public virtual async ValueTask DisposeAsync()
     {
-        await Server.DisposeAsync();
+        await Nodes.DisposeAsync();
         GC.SuppressFinalize(this);
     }
 
