@@ -79,6 +79,7 @@ public static class RealtimeServiceCollectionExtensions
             Get<StoreDialect>(provider), Get<RealtimeDatabase>(provider).Provider == StorageProvider.Postgres ? PostgresClusterSql.Statements : SqliteClusterSql.Statements));
         services.AddSingleton(provider => new RedisConnection(Get<IOptions<ClusterOptions>>(provider), Get<NodeIdentity>(provider), Get<TimeProvider>(provider), Logger<RedisConnection>(provider)));
         services.AddHostedService(Get<RedisConnection>);
+        services.AddSingleton(provider => new SharedKeys(Get<RealtimeDatabase>(provider), Get<TimeProvider>(provider)));
     }
 
     private static void AddApps(this IServiceCollection services)

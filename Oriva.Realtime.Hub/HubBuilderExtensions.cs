@@ -23,7 +23,8 @@ internal static class HubBuilderExtensions
         builder.Services.AddSingleton<SignalOrigin>();
         builder.Services.AddSingleton<Backplane>();
         builder.Services.AddHostedService(services => services.GetRequiredService<Backplane>());
-        builder.Services.AddSingleton<HubLifetimeManager<RealtimeHub>, ConnectionLifetimeManager>();
+        builder.Services.AddSingleton<ConnectionLifetimeManager>();
+        builder.Services.AddSingleton<HubLifetimeManager<RealtimeHub>>(provider => provider.GetRequiredService<ConnectionLifetimeManager>());
         // Above SignalR's limit a connection is closed without a code; below it, ours answers too_large.
         builder.Services.AddOptions<HubOptions>().Configure<Microsoft.Extensions.Options.IOptions<PublishingOptions>>(
             (hub, limits) => hub.MaximumReceiveMessageSize = (2 * limits.Value.PayloadBytes) + (2 * limits.Value.MetadataBytes) + MessageOverhead);

@@ -2,6 +2,7 @@ using Oriva.Realtime.Core;
 using Oriva.Realtime.Core.Storage;
 using Oriva.Realtime.Hub;
 using Oriva.Realtime.Hub.Authentication;
+using Oriva.Realtime.Hub.Cluster;
 using Oriva.Realtime.Hub.Configuration;
 using Oriva.Realtime.Hub.Endpoints;
 using Oriva.Realtime.Hub.Observability;
@@ -27,16 +28,19 @@ builder.Services.AddRealtimeCore();
 builder.AddRealtimeAuthentication();
 builder.AddRealtimeHub();
 builder.AddRealtimeApi();
+builder.AddRealtimeCluster();
 
 var app = builder.Build();
 if (await CommandLine.TryMaintainAsync(app, args) is { } maintained)
     return maintained;
 
 app.UseRealtimePipeline();
+app.UseNodeRouting();
 app.MapRealtimeHub();
 app.MapRealtimeApi();
 app.MapHealth();
 app.MapRealtimeMetrics();
+app.AdvertiseAddress();
 app.UseBanner();
 try
 {

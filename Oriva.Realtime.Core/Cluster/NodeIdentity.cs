@@ -21,6 +21,9 @@ public sealed class NodeIdentity(IOptions<ClusterOptions> options, TimeProvider 
     /// <summary>Known once the node listens.</summary>
     public string? AdvertisedUrl { get; set; } = options.Value.AdvertisedUrl;
 
+    /// <summary>It takes no new connections, and sends away those that it has.</summary>
+    public bool IsDraining { get; set; }
+
     private static string MakeId()
     {
         var name = string.Concat(Environment.MachineName.Where(c => char.IsAsciiLetterOrDigit(c) || c == '-').Take(LongestName));

@@ -18,12 +18,15 @@ public sealed record NodeInfo(
 public sealed partial class NodeRegistry : BackgroundService
 {
     private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_leastInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan s_lease = TimeSpan.FromSeconds(10);
 
     private readonly ClusterStore _store;
     private readonly NodeIdentity _self;
     private readonly TimeProvider _time;
     private readonly ILogger<NodeRegistry> _logger;
+    private readonly WakeSignal _wake = new();
+    private TaskCompletionSource _nextBeat = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _entered;
     private volatile Dictionary<string, NodeInfo> _nodes = [];
 
@@ -39,6 +42,17 @@ public sealed partial class NodeRegistry : BackgroundService
     public IReadOnlyCollection<NodeInfo> Nodes => _nodes.Values;
 
     public NodeInfo? Find(string id) => _nodes.GetValueOrDefault(id);
+
+    /// <summary>
+    /// Beats at once, so that the others learn what has changed here, and this node who has come or gone. At most ten times a second, however often it is
+    /// asked to. Completes when that is done, or put off because the store is away.
+    /// </summary>
+    public Task BeatNowAsync()
+    {
+        var next = Volatile.Read(ref _nextBeat).Task;
+        _wake.Set();
+        return next;
+    }
 
     /// <summary>One heartbeat. The first one enters the node, and closes what an earlier start under its id has left open.</summary>
     internal async Task RunOnceAsync()
@@ -57,8 +71,12 @@ public sealed partial class NodeRegistry : BackgroundService
     {
         while (!stoppingToken.IsCancellationRequested)
         {
+            // Taken before the beat: who asks from now on asks for the one after.
+            var beat = Interlocked.Exchange(ref _nextBeat, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
             await RunGuardedAsync(RunOnceAsync);
-            await Task.Delay(s_interval, _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            beat.SetResult();
+            await Task.Delay(s_leastInterval, _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await _wake.WaitAsync(s_interval - s_leastInterval, _time, stoppingToken);
         }
 
         if (_entered)

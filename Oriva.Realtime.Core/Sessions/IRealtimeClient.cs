@@ -11,8 +11,13 @@ public interface IRealtimeClient
     Task signal(SignalMessage signal);
 
     Task reset(SubscriptionReset reset);
+
+    Task goodbye(Goodbye goodbye);
 #pragma warning restore IDE1006
 }
 
 /// <summary>The subscription has ended; subscribe anew and fetch your state.</summary>
 public sealed record SubscriptionReset(string App, string Reason);
+
+/// <summary>The node takes its leave: reconnect after so long, with your cursor. Each connection is given another time.</summary>
+public sealed record Goodbye(string Reason, long RetryAfterMs);

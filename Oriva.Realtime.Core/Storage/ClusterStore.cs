@@ -17,7 +17,8 @@ internal sealed class ClusterStore(StoreDialect dialect, ClusterStatements sql) 
     public Task<HeartbeatResult> BeatAsync(NodeIdentity node, string figures) => WithConnectionAsync(async connection =>
     {
         var wasLost = await connection.QueryAsync(
-            sql.Beat, [("node", node.Id), ("instance", Id(node.Instance)), ("url", node.AdvertisedUrl), ("figures", figures)], row => row.GetBoolean(0));
+            sql.Beat, [("node", node.Id), ("instance", Id(node.Instance)), ("url", node.AdvertisedUrl), ("draining", node.IsDraining), ("figures", figures)],
+            row => row.GetBoolean(0));
         return wasLost switch
         {
             [] => HeartbeatResult.Replaced,

@@ -15,7 +15,8 @@ internal static class PostgresClusterSql
 
         Beat = """
             WITH before AS (SELECT id, lost_at FROM realtime.nodes WHERE id = @node AND instance = @instance FOR UPDATE)
-            UPDATE realtime.nodes n SET heartbeat_at = now(), figures = @figures::json, advertised_url = @url, lost_at = NULL
+            UPDATE realtime.nodes n SET heartbeat_at = now(), figures = @figures::json, advertised_url = @url, lost_at = NULL,
+                   draining_since = CASE WHEN @draining THEN coalesce(draining_since, now()) END
             FROM before WHERE n.id = before.id RETURNING before.lost_at IS NOT NULL
             """,
 

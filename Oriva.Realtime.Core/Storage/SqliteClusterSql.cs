@@ -16,7 +16,8 @@ internal static class SqliteClusterSql
             """,
 
         Beat = $"""
-            UPDATE nodes SET heartbeat_at = {Now}, figures = @figures, advertised_url = @url, lost_at = NULL
+            UPDATE nodes SET heartbeat_at = {Now}, figures = @figures, advertised_url = @url, lost_at = NULL,
+                draining_since = CASE WHEN @draining THEN coalesce(draining_since, {Now}) END
             WHERE id = @node AND instance = @instance RETURNING lost_at IS NOT NULL
             """,
 

@@ -11,6 +11,8 @@ public static class StoreOutage
         StoreException => true,
         DbUpdateException { InnerException: { } inner } => Is(inner),
         InvalidOperationException { InnerException: { } inner } => Is(inner),
+        // Data protection, whose keys are in the store.
+        System.Security.Cryptography.CryptographicException { InnerException: { } inner } => Is(inner),
         DbException database => database.IsTransient || database.InnerException is System.Net.Sockets.SocketException or IOException or TimeoutException
             || database is Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: 1 or 5 or 6 or 8 or 10 or 13 or 14 }
             || database is Npgsql.NpgsqlException and not Npgsql.PostgresException

@@ -111,6 +111,8 @@ internal sealed class ConnectionLifetimeManager(
     public override Task SendUsersAsync(IReadOnlyList<string> userIds, string methodName, object?[] args, CancellationToken cancellationToken = default) =>
         Send(userIds.SelectMany(_users.MembersOf).Distinct(), methodName, args, others => others.SendUsersAsync(userIds, methodName, args, CancellationToken.None));
 
+    public IReadOnlyCollection<ConnectionSession> Connections => (IReadOnlyCollection<ConnectionSession>)_connections.Values;
+
     /// <summary>Connections, groups and users that are known here: all gone with the last connection.</summary>
     public int Count => _connections.Count + _groups.Count + _users.Count;
 

@@ -21,6 +21,7 @@ internal sealed partial class ConnectionSession
         _connection = connection;
         _connections = connections;
         _logger = logger;
+        RemoteAddress = connection.GetHttpContext()?.Connection.RemoteIpAddress?.ToString();
         Session = sessions.Open(connection.User.GetCaller(), new HubOutput(connection, LeaveApp), connection.ConnectionId);
     }
 
@@ -29,6 +30,9 @@ internal sealed partial class ConnectionSession
     public string UserId => Session.Caller.Sub;
 
     public Session Session { get; }
+
+    /// <summary>The client's, whichever node or proxy it came through.</summary>
+    public string? RemoteAddress { get; }
 
     /// <summary>The user has more connections than allowed; the hub refuses this one with a code.</summary>
     public bool IsOverLimit { get; set; }
@@ -65,6 +69,10 @@ internal sealed partial class ConnectionSession
         foreach (var group in Groups.In(app).ToList())
             _connections.Leave(this, group);
     }
+
+    /// <summary>Tells the client to reconnect, after so long. It comes after what the session has begun to send, and waits for no reader.</summary>
+    public void SayGoodbye(string reason, TimeSpan retryAfter) =>
+        Session.Signal(HubOutput.Encode(nameof(IRealtimeClient.goodbye), new Goodbye(reason, (long)Math.Max(0, retryAfter.TotalMilliseconds))));
 
     /// <summary>
     /// Closes the connection from this side. A client that may reconnect is told so, because official clients do not reconnect after a close that does not

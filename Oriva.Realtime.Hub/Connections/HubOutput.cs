@@ -25,5 +25,5 @@ internal sealed class HubOutput(HubConnectionContext connection, Action<string> 
         return connection.WriteAsync(Encode(nameof(IRealtimeClient.reset), new SubscriptionReset(app, reason)), cancellationToken);
     }
 
-    private static SerializedHubMessage Encode(string target, object argument) => new(new InvocationMessage(target, [argument]));
+    public static SerializedHubMessage Encode(string target, object argument) => new(new InvocationMessage(target, [argument]));
 }

@@ -16,7 +16,10 @@ internal static class ApiBuilderExtensions
             context.ProblemDetails.Extensions.TryAdd("code", Problems.CodeOf(context.ProblemDetails.Status)));
         services.AddExceptionHandler<ExceptionFaults>();
         services.ConfigureHttpJsonOptions(json => WireJson.Configure(json.SerializerOptions));
-        services.AddHealthChecks().AddCheck<Observability.StoreHealthCheck>("store", tags: ["ready"]).AddCheck<Observability.RedisHealthCheck>("redis", tags: ["ready"]);
+        services.AddHealthChecks()
+            .AddCheck<Observability.StoreHealthCheck>("store", tags: ["ready"])
+            .AddCheck<Observability.RedisHealthCheck>("redis", tags: ["ready"])
+            .AddCheck<Observability.DrainHealthCheck>("drain", tags: ["ready"]);
         services.AddOpenApi("v1", OpenApiExamples.Configure);
         services.AddCors(cors => cors.AddDefaultPolicy(policy =>
         {

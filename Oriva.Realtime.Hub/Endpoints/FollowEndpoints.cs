@@ -4,6 +4,7 @@ using Oriva.Realtime.Core;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Hub.Authentication;
+using Oriva.Realtime.Hub.Cluster;
 
 namespace Oriva.Realtime.Hub.Endpoints;
 
@@ -29,14 +30,14 @@ internal static class FollowEndpoints
     }
 
     private static async Task<IResult> StreamAsync(
-        HttpContext http, ClaimsPrincipal user, SessionFactory sessions, IHostApplicationLifetime host,
+        HttpContext http, ClaimsPrincipal user, SessionFactory sessions, IHostApplicationLifetime host, Drain drain,
         string? app = null, string[]? type = null, string[]? topic = null, string? from = null)
     {
         var cursor = default(Cursor);
         if (http.Request.Headers["Last-Event-ID"].ToString() is { Length: > 0 } lastEventId && (cursor = Cursor.FromText(lastEventId)) is null)
             return Fault.Invalid("/Last-Event-ID", "Is not a cursor of this service.").ToResult();
 
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, host.ApplicationStopping);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, host.ApplicationStopping, drain.Beginning);
         var output = new StreamOutput(http.Response, ending.Cancel);
         using var session = sessions.Open(user.GetCaller(), output);
         var interests = type is { Length: > 0 } ? new[] { new InterestRequest(type) } : null;
@@ -52,14 +53,14 @@ internal static class FollowEndpoints
         }
         catch (OperationCanceledException) when (ending.IsCancellationRequested)
         {
-            // The client left, or the node stops. (When the token expires, the session ends by itself.)
+            // The client left, or the node drains or stops. (When the token expires, the session ends by itself.)
         }
 
         return TypedResults.Empty;
     }
 
     private static async Task<IResult> PollAsync(
-        HttpContext http, ClaimsPrincipal user, SessionFactory sessions, IHostApplicationLifetime host, TimeProvider time)
+        HttpContext http, ClaimsPrincipal user, SessionFactory sessions, IHostApplicationLifetime host, Drain drain, TimeProvider time)
     {
         var read = await JsonBody.ReadAsync<PollRequest>(http.Request, WireJson.Options, http.RequestAborted);
         if (read.Value is not { } request)
@@ -80,7 +81,7 @@ internal static class FollowEndpoints
         if (answer.Reset)
             return Answer([], answer.Cursor, reset: true);
 
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, host.ApplicationStopping);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, host.ApplicationStopping, drain.Beginning);
         var deadline = time.GetUtcNow() + TimeSpan.FromSeconds(request.WaitSeconds);
         try
         {
@@ -96,7 +97,7 @@ internal static class FollowEndpoints
         }
         catch (OperationCanceledException) when (!http.RequestAborted.IsCancellationRequested)
         {
-            // The node stops: what was read so far is answered, and the next poll finds another node.
+            // The node drains or stops: what was read so far is answered, and the next poll finds another node.
         }
 
         if (!output.WasReset)

@@ -40,6 +40,14 @@ internal sealed class RedisHealthCheck(RedisConnection redis) : IHealthCheck
         : HealthCheckResult.Healthy("Redis answers."));
 }
 
+/// <summary>Not ready while the node sends its clients elsewhere: balancers that ask send new ones to the others.</summary>
+internal sealed class DrainHealthCheck(NodeIdentity self) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) => Task.FromResult(self.IsDraining
+        ? HealthCheckResult.Unhealthy("The node takes no new connections.")
+        : HealthCheckResult.Healthy("The node takes new connections."));
+}
+
 /// <summary><c>/health/live</c>: the process serves. <c>/health/ready</c>: it can do its work, if need be <c>degraded</c>, which is a 200 too.</summary>
 internal static class HealthEndpoints
 {
@@ -54,7 +62,7 @@ internal static class HealthEndpoints
         http.Response.ContentType = "application/json";
         return http.Response.WriteAsync(JsonSerializer.Serialize(new
         {
-            status = report.Status.ToString().ToLowerInvariant(),
+            status = report.Entries.TryGetValue("drain", out var drain) && drain.Status == HealthStatus.Unhealthy ? "draining" : report.Status.ToString().ToLowerInvariant(),
             checks = report.Entries.ToDictionary(entry => entry.Key, entry => new { status = entry.Value.Status.ToString().ToLowerInvariant(), entry.Value.Description }),
         }, JsonSerializerOptions.Web));
     }

@@ -27,6 +27,7 @@ internal static class Logging
             .ReadFrom.Configuration(builder.Configuration)
             // Whatever was configured: these lines have whole addresses in them, and with them tokens.
             .MinimumLevel.Override("Microsoft.AspNetCore.Hosting.Diagnostics", LogEventLevel.Warning)
+            .MinimumLevel.Override("Yarp.ReverseProxy", LogEventLevel.Fatal)
             // SignalR logs what the hub refuses as errors with a stack. A refusal is an answer.
             .Filter.ByExcluding(entry => entry.Exception is Microsoft.AspNetCore.SignalR.HubException)
             .Enrich.FromLogContext();
