@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# Builds everything and runs every test against a real PostgreSQL, a real Redis and a real browser.
+# Builds everything and runs every test against a real PostgreSQL, a real Redis, a real nginx and a real browser.
 #
 #   ./test.sh                  all tests but those marked Category=Long
 #   ./test.sh --all            the long ones as well: what must pass before a merge
@@ -21,6 +21,7 @@ readonly solution=Oriva.Realtime.sln
 readonly tests=Oriva.Realtime.Tests
 readonly coverage_floor=80 # per cent of the lines of Core and Hub
 readonly chromium=/usr/bin/chromium
+readonly nginx=/usr/sbin/nginx
 
 usage() { sed -n '3,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
@@ -133,6 +134,7 @@ install_missing() {
   if ! command -v redis-server || ! command -v redis-cli; then missing+=(redis-server); fi >/dev/null
   [[ -x /usr/sbin/nginx ]] || missing+=(nginx-light)
   [[ -x $chromium ]] || missing+=(chromium)
+  [[ -x $nginx ]] || missing+=(nginx-light)
   if ((${#missing[@]} == 0)); then return; fi
 
   if ((EUID != 0)); then
@@ -323,7 +325,7 @@ test_typescript() {
 install_missing
 start_postgres
 start_redis
-export ORIVA_TEST_CHROMIUM=$chromium
+export ORIVA_TEST_CHROMIUM=$chromium ORIVA_TEST_NGINX=$nginx
 build
 test_csharp
 if ((${#runner_args[@]} == 0)); then test_typescript; fi
