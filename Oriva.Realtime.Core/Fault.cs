@@ -32,8 +32,10 @@ public static class FaultCodes
     public const string TypeForbidden = "type_forbidden";
     public const string TopicForbidden = "topic_forbidden";
     public const string UserForbidden = "user_forbidden";
+    public const string UserBlocked = "user_blocked";
     public const string NotFound = "not_found";
     public const string IdReused = "id_reused";
+    public const string Conflict = "conflict";
     public const string PreconditionFailed = "precondition_failed";
     public const string TooLarge = "too_large";
     public const string UnknownType = "unknown_type";

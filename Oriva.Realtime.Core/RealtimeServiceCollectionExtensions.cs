@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using Oriva.Realtime.Core.Apps;
 using Oriva.Realtime.Core.Cluster;
+using Oriva.Realtime.Core.Connections;
 using Oriva.Realtime.Core.Diagnostics;
 using Oriva.Realtime.Core.EventLog;
 using Oriva.Realtime.Core.Feed;
@@ -23,10 +24,10 @@ public static class RealtimeServiceCollectionExtensions
     {
         // In the order in which a node starts: the store first, what works on it afterwards. They stop in the opposite order.
         services.AddPublisher();
-        services.AddSingleton(provider => new NodeRegistry(Get<ClusterStore>(provider), Get<NodeIdentity>(provider), Get<TimeProvider>(provider), Logger<NodeRegistry>(provider)));
-        services.AddHostedService(Get<NodeRegistry>);
+        services.AddNodes();
         services.AddUpkeep();
         services.AddSessions();
+        services.AddConnections();
         services.AddNotifications();
         services.AddTracing();
         return services;
@@ -82,6 +83,20 @@ public static class RealtimeServiceCollectionExtensions
         services.AddSingleton(provider => new SharedKeys(Get<RealtimeDatabase>(provider), Get<TimeProvider>(provider)));
     }
 
+    /// <summary>Hubs among each other.</summary>
+    private static void AddNodes(this IServiceCollection services)
+    {
+        services.AddSingleton<NodeMeter>();
+        services.AddSingleton(provider => new NodeRegistry(
+            Get<ClusterStore>(provider), Get<NodeIdentity>(provider), Get<NodeMeter>(provider), Get<TimeProvider>(provider), Logger<NodeRegistry>(provider))
+        {
+            RedisState = () => Get<RedisConnection>(provider).State,
+        });
+        services.AddHostedService(Get<NodeRegistry>);
+        services.AddSingleton(provider => new NodeCommands(
+            Get<ClusterStore>(provider), Get<NodeIdentity>(provider), Get<NodeRegistry>(provider), Get<TimeProvider>(provider), Logger<NodeCommands>(provider)));
+    }
+
     private static void AddApps(this IServiceCollection services)
     {
         services.AddSingleton(provider => new AppRegistry(Get<RealtimeDatabase>(provider), Get<TimeProvider>(provider), Logger<AppRegistry>(provider)));
@@ -90,7 +105,8 @@ public static class RealtimeServiceCollectionExtensions
         services.AddSingleton<NotificationInterest>();
         services.AddSingleton(provider => new UserDirectory(Get<RealtimeDatabase>(provider), Get<EventStore>(provider), Get<TimeProvider>(provider)));
         services.AddSingleton(provider => new ApiKeys(Get<RealtimeDatabase>(provider), Get<TimeProvider>(provider)));
-        services.AddSingleton(provider => new AccessPolicy(Get<AppRegistry>(provider), Get<UserDirectory>(provider), Get<ApiKeys>(provider)));
+        services.AddSingleton(provider => new UserBlocks(Get<ClusterStore>(provider), Get<TimeProvider>(provider)));
+        services.AddSingleton(provider => new AccessPolicy(Get<AppRegistry>(provider), Get<UserDirectory>(provider), Get<ApiKeys>(provider), Get<UserBlocks>(provider)));
         services.AddHostedService<RegistryRefresh>();
     }
 
@@ -132,6 +148,21 @@ public static class RealtimeServiceCollectionExtensions
         services.AddSingleton(provider => new SessionFactory(
             Get<SubscriptionStarter>(provider), Get<EventStore>(provider), Get<RealtimeMetrics>(provider), Get<TimeProvider>(provider), Get<IOptions<SessionLimits>>(provider), Get<EvidenceLog>(provider)));
         services.AddHostedService<SessionSweeper>();
+    }
+
+    private static void AddConnections(this IServiceCollection services)
+    {
+        services.AddSingleton(provider => new ConnectionRegistry(
+            Get<ClusterStore>(provider), Get<NodeIdentity>(provider), Get<NodeRegistry>(provider), Get<NodeCommands>(provider), Get<UserBlocks>(provider), Get<TimeProvider>(provider),
+            Logger<ConnectionRegistry>(provider)));
+        services.AddHostedService(Get<ConnectionRegistry>);
+        services.AddSingleton(provider => new Presence(Get<RealtimeDatabase>(provider), Get<AccessPolicy>(provider), Get<TimeProvider>(provider), Logger<Presence>(provider)));
+        services.AddHostedService(Get<Presence>);
+        services.AddSingleton(provider => new ConnectionList(Get<RealtimeDatabase>(provider)));
+        services.AddSingleton(provider => new ClusterOverview(Get<RealtimeDatabase>(provider), Get<NodeRegistry>(provider)));
+        services.AddSingleton(provider => new Operations(
+            Get<RealtimeDatabase>(provider), Get<ConnectionRegistry>(provider), Get<ConnectionList>(provider), Get<NodeIdentity>(provider), Get<NodeRegistry>(provider),
+            Get<NodeCommands>(provider), Get<UserBlocks>(provider), Get<TimeProvider>(provider)));
     }
 
     private static void AddNotifications(this IServiceCollection services)

@@ -20,6 +20,7 @@ internal static class HubBuilderExtensions
         RealtimeProtocol.Decorate(builder.Services);
         builder.Services.AddSingleton<AbandonedCalls>();
         builder.Services.AddSingleton<CallLimiter>();
+        builder.Services.AddSingleton<CallWatch>();
         builder.Services.AddSingleton<SignalOrigin>();
         builder.Services.AddSingleton<Backplane>();
         builder.Services.AddHostedService(services => services.GetRequiredService<Backplane>());
@@ -42,5 +43,6 @@ internal static class HubBuilderExtensions
     {
         hub.AddFilter<AbandonedCalls>();
         hub.AddFilter<CallLimiter>();
+        hub.AddFilter<CallWatch>();
     }
 }

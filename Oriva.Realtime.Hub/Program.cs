@@ -41,6 +41,7 @@ app.MapRealtimeApi();
 app.MapHealth();
 app.MapRealtimeMetrics();
 app.AdvertiseAddress();
+app.DrainOnCommand();
 app.UseBanner();
 try
 {

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.SignalR;
 using Oriva.Realtime.Core;
 using Oriva.Realtime.Core.Apps;
+using Oriva.Realtime.Core.Connections;
 using Oriva.Realtime.Core.Notifications;
 using Oriva.Realtime.Core.Publishing;
 using Oriva.Realtime.Core.Sessions;
@@ -14,15 +15,27 @@ namespace Oriva.Realtime.Hub;
 
 /// <summary>The hub at <c>/hubs/realtime</c>. Each connection has one session, which pushes on its own; the methods only steer it.</summary>
 [Authorize]
-public sealed class RealtimeHub(EventPublisher publisher, Inbox inbox, AccessPolicy access, TokenCheck checkToken, TimeProvider time) : Hub<IRealtimeClient>
+public sealed class RealtimeHub(EventPublisher publisher, Inbox inbox, AccessPolicy access, UserBlocks blocks, Presence presence, TokenCheck checkToken, TimeProvider time) : Hub<IRealtimeClient>
 {
     private ConnectionSession Connection => ConnectionSession.Of(Context);
 
     private Caller Caller => Connection.Session.Caller;
 
-    public override Task OnConnectedAsync() => Connection.IsOverLimit
-        ? throw ToException(new Fault(FaultCodes.LimitExceeded, "The user has too many connections to this node."))
-        : Task.CompletedTask;
+    private const double LongestRoundTripMs = 600_000;
+
+    public override Task OnConnectedAsync()
+    {
+        if (Connection.IsOverLimit)
+            throw ToException(Connection.Refuse(new Fault(FaultCodes.LimitExceeded, "The user has too many connections to this node.")));
+        // Blocked after the request was let in, and before there was a session to end.
+        return blocks.Refuse(Caller) is { } blocked ? throw ToException(Connection.Refuse(blocked)) : Task.CompletedTask;
+    }
+
+    public override Task OnDisconnectedAsync(Exception? exception)
+    {
+        Connection.HasBrokenOff = exception is not null;
+        return Task.CompletedTask;
+    }
 
     /// <summary>Subscribes to an app's streams, in place of an earlier subscription to the same app.</summary>
     public async Task<SubscribeAnswer> Subscribe(SubscribeRequest? request)
@@ -90,6 +103,23 @@ public sealed class RealtimeHub(EventPublisher publisher, Inbox inbox, AccessPol
         return Unwrap(await inbox.MarkAsync(Caller, ids, mark, Context.ConnectionAborted)).Counts;
     }
 
+    /// <summary>Who has a live subscription to the app, or to a topic of it, on any node. From then on signals named <c>presence</c> say who comes and goes.</summary>
+    public async Task<PresenceAnswer> Presence(PresenceRequest? request) =>
+        Unwrap(await presence.WatchAsync(Connection.Registered, request, HubOutput.EncodeSignal, Context.ConnectionAborted));
+
+    /// <summary>Answers at once, so that a client can time it; and takes what the client measured last.</summary>
+    public PingAnswer Ping(PingRequest? request)
+    {
+        if (request?.RoundTripMs is { } measured)
+        {
+            if (!(measured is >= 0 and <= LongestRoundTripMs))
+                throw ToException(Fault.Invalid("/roundTripMs", $"Must be 0 to {LongestRoundTripMs}."));
+            Connection.Registered.Measured(measured);
+        }
+
+        return new PingAnswer(time.GetUtcNow());
+    }
+
     private static T Unwrap<T>(Outcome<T> outcome) => outcome.Fault is { } fault ? throw ToException(fault) : outcome.Value!;
 
     /// <summary>The contract's form: the code, a colon, and what a developer needs to mend it.</summary>
@@ -103,3 +133,9 @@ public sealed class RealtimeHub(EventPublisher publisher, Inbox inbox, AccessPol
 
 /// <param name="State">What to mark them as.</param>
 public sealed record MarkRequest(IReadOnlyList<string>? Ids, string? State);
+
+/// <param name="RoundTripMs">How long the client waited for an earlier answer.</param>
+public sealed record PingRequest(double? RoundTripMs);
+
+/// <param name="At">The service's time.</param>
+public sealed record PingAnswer(DateTimeOffset At);

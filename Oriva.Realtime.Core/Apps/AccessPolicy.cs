@@ -9,26 +9,34 @@ public sealed class AccessPolicy
     private readonly UserDirectory _directory;
 
     private readonly ApiKeys _keys;
+    private readonly UserBlocks _blocks;
 
-    internal AccessPolicy(AppRegistry registry, UserDirectory directory, ApiKeys keys)
+    internal AccessPolicy(AppRegistry registry, UserDirectory directory, ApiKeys keys, UserBlocks blocks)
     {
+        _blocks = blocks;
         _registry = registry;
         _directory = directory;
         _keys = keys;
     }
 
     /// <summary>Grows when what was allowed may no longer be: sessions then judge their subscriptions again.</summary>
-    internal long Revision => _registry.Revision + _directory.Revision + _keys.Revision;
+    internal long Revision => _registry.Revision + _directory.Revision + _keys.Revision + _blocks.Revision;
 
-    /// <summary>Whether what the caller came by still counts: an API key may have been revoked meanwhile. Tokens have their expiry.</summary>
-    internal async ValueTask<bool> IsStillKnownAsync(Caller caller, CancellationToken cancellationToken) =>
-        caller.ApiKeyId is not { } key || await _keys.IsGoodAsync(key, cancellationToken);
+    /// <summary>Whether what the caller came by still counts: the user may have been blocked meanwhile, an API key revoked. Tokens have their expiry.</summary>
+    internal async ValueTask<Fault?> RefuseAsync(Caller caller, CancellationToken cancellationToken)
+    {
+        if (_blocks.Refuse(caller) is { } blocked)
+            return blocked;
+        return caller.ApiKeyId is { } key && !await _keys.IsGoodAsync(key, cancellationToken) ? new Fault(FaultCodes.AppForbidden, "The API key was revoked.") : null;
+    }
 
     /// <summary>Whether the caller may use the app at all. A user's first use makes a member of the app.</summary>
     public async ValueTask<Fault?> EnterAsync(Caller caller, string? app, CancellationToken cancellationToken)
     {
         if (!Names.IsApp(app))
             return Fault.Invalid("/app", "An app id is required: 2 to 63 lower-case letters, digits and hyphens.");
+        if (_blocks.Refuse(caller) is { } blocked)
+            return blocked;
         if (!caller.Holds(app!))
             return Fault.AppForbidden(app!);
         if (_registry.Find(app!) is null)

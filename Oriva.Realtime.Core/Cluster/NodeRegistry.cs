@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Oriva.Realtime.Core.Storage;
@@ -23,15 +24,18 @@ public sealed partial class NodeRegistry : BackgroundService
 
     private readonly ClusterStore _store;
     private readonly NodeIdentity _self;
+    private readonly NodeMeter _meter;
     private readonly TimeProvider _time;
     private readonly ILogger<NodeRegistry> _logger;
     private readonly WakeSignal _wake = new();
     private TaskCompletionSource _nextBeat = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private bool _entered;
+    private readonly List<Func<Task>> _afterBeat = [];
+    private volatile bool _entered;
     private volatile Dictionary<string, NodeInfo> _nodes = [];
 
-    internal NodeRegistry(ClusterStore store, NodeIdentity self, TimeProvider time, ILogger<NodeRegistry> logger)
+    internal NodeRegistry(ClusterStore store, NodeIdentity self, NodeMeter meter, TimeProvider time, ILogger<NodeRegistry> logger)
     {
+        _meter = meter;
         _store = store;
         _self = self;
         _time = time;
@@ -40,6 +44,28 @@ public sealed partial class NodeRegistry : BackgroundService
 
     /// <summary>All nodes that are known, as of the last heartbeat; also those that have stopped or are lost.</summary>
     public IReadOnlyCollection<NodeInfo> Nodes => _nodes.Values;
+
+    /// <summary>Whether this node is entered: before, what an earlier start left open is not closed yet.</summary>
+    internal bool HasEntered => _entered;
+
+    /// <summary>How this node stands with Redis, for its figures; null, or nothing answered: there is none.</summary>
+    public Func<string?>? RedisState { get; set; }
+
+    /// <summary>What this node's connections are, for its figures.</summary>
+    internal Func<ConnectionLoad>? Load { get; set; }
+
+    /// <summary>The others had given this node up and closed its connections; it is back.</summary>
+    internal Action? CameBack { get; set; }
+
+    /// <summary>Has something done with every heartbeat, that must not take long. To be said before the node starts.</summary>
+    internal void AfterBeat(Func<Task> work) => _afterBeat.Add(work);
+
+    /// <summary>The nodes as of now.</summary>
+    internal async Task<IReadOnlyCollection<NodeInfo>> ReadAsync()
+    {
+        _nodes = (await _store.ReadNodesAsync(s_lease)).ToDictionary(node => node.Id, StringComparer.Ordinal);
+        return _nodes.Values;
+    }
 
     public NodeInfo? Find(string id) => _nodes.GetValueOrDefault(id);
 
@@ -60,11 +86,16 @@ public sealed partial class NodeRegistry : BackgroundService
         if (!_entered)
             await _store.EnterNodeAsync(_self);
         _entered = true;
-        var beat = await _store.BeatAsync(_self, "{}");
+        var figures = _meter.Read(Load?.Invoke() ?? new ConnectionLoad(0, 0, 0), RedisState?.Invoke(), _self.IsDraining);
+        var beat = await _store.BeatAsync(_self, JsonSerializer.Serialize(figures, WireJson.Options));
         if (beat == HeartbeatResult.Replaced)
             LogReplaced(_self.Id);
+        if (beat == HeartbeatResult.WasLost)
+            CameBack?.Invoke();
         await _store.CloseLostNodesAsync(s_lease);
-        _nodes = (await _store.ReadNodesAsync(s_lease)).ToDictionary(node => node.Id, StringComparer.Ordinal);
+        await ReadAsync();
+        foreach (var work in _afterBeat)
+            await work();
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -93,10 +124,18 @@ public sealed partial class NodeRegistry : BackgroundService
         {
             LogPutOff(e.Message);
         }
+        catch (Exception e)
+        {
+            // A node that stopped beating would be given up with all that works.
+            LogFailed(e);
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Another node has started under the id {Node}; give each its own Cluster:NodeId")]
     private partial void LogReplaced(string node);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The heartbeat failed")]
+    private partial void LogFailed(Exception exception);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "The heartbeat is put off: {Reason}")]
     private partial void LogPutOff(string reason);

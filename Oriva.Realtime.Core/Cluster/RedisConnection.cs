@@ -44,6 +44,9 @@ public sealed partial class RedisConnection : BackgroundService
     /// <summary>Why it is not up; null when it is, or is not wanted.</summary>
     public string? Trouble => IsConfigured ? _trouble : null;
 
+    /// <summary>For the node's figures; null: it works without Redis.</summary>
+    public string? State => !IsConfigured ? null : _trouble is null ? "up" : "down";
+
     /// <summary>Waits until Redis is there.</summary>
     public Task<RedisUptime> WaitAsync(CancellationToken cancellationToken) => Volatile.Read(ref _up).Task.WaitAsync(cancellationToken);
 

@@ -50,8 +50,12 @@ public sealed class RealtimeMetrics : IDisposable
         _subscriptions = _meter.CreateUpDownCounter<int>("oriva.subscriptions", "{subscription}", "Live subscriptions.");
     }
 
+    /// <summary>What has been counted here since the start, for the node's heartbeat.</summary>
+    public NodeTotals Totals { get; } = new();
+
     public void Published(string app, int events, TimeSpan duration)
     {
+        Totals.AddPublished(events);
         _published.Add(events, Tag("app", app));
         _publishDuration.Record(duration.TotalSeconds);
     }
@@ -70,9 +74,17 @@ public sealed class RealtimeMetrics : IDisposable
 
     public void CopySkipped(string app) => _copiesSkipped.Add(1, Tag("app", app));
 
-    public void Pushed(int events) => _pushed.Add(events);
+    public void Pushed(int events)
+    {
+        Totals.AddPushed(events);
+        _pushed.Add(events);
+    }
 
-    public void PushLatency(TimeSpan latency) => _pushLatency.Record(latency.TotalSeconds);
+    public void PushLatency(TimeSpan latency)
+    {
+        Totals.AddLatency(latency);
+        _pushLatency.Record(latency.TotalSeconds);
+    }
 
     public void Reset(string reason) => _resets.Add(1, Tag("reason", reason));
 
@@ -100,7 +112,11 @@ public sealed class RealtimeMetrics : IDisposable
 
     public void DeliveryHeld(string channel) => _held.Add(1, Tag("channel", channel));
 
-    public void SessionsChanged(int by, string output) => _sessions.Add(by, Tag("output", output));
+    public void SessionsChanged(int by, string output)
+    {
+        Totals.AddSessions(by);
+        _sessions.Add(by, Tag("output", output));
+    }
 
     public void SubscriptionsChanged(int by) => _subscriptions.Add(by);
 

@@ -14,13 +14,20 @@ namespace Oriva.Realtime.Core.EventLog;
 /// Readers need no telling: a reader whose next position is gone sees the gap and is reset.
 /// </remarks>
 internal sealed partial class Retention(
-    EventStore store, TimeProvider time, IOptions<RetentionOptions> options, ILogger<Retention> logger) : BackgroundService
+    EventStore store, ClusterStore cluster, TimeProvider time, IOptions<RetentionOptions> options, ILogger<Retention> logger) : BackgroundService
 {
     /// <summary>Enough that a service whose retention fails for days still accepts events.</summary>
     private const int DaysAhead = 7;
 
     /// <summary>For how long it can be told what a connection was pushed and acknowledged.</summary>
     public static readonly TimeSpan EvidenceAge = TimeSpan.FromDays(7);
+
+    /// <summary>For how long it can be told who was connected, and which nodes there were.</summary>
+    private static readonly TimeSpan s_connectionAge = TimeSpan.FromDays(7);
+
+    private static readonly TimeSpan s_commandAge = TimeSpan.FromDays(1);
+
+    private const int DroppedAtOnce = 2_000;
 
     public async Task RunOnceAsync(CancellationToken cancellationToken)
     {
@@ -34,6 +41,8 @@ internal sealed partial class Retention(
         while (await store.DropReceiptsBeforeAsync(cutoff, cancellationToken))
             cancellationToken.ThrowIfCancellationRequested();
         while (await store.DropEvidenceBeforeAsync(now - EvidenceAge, cancellationToken))
+            cancellationToken.ThrowIfCancellationRequested();
+        while (await cluster.DropOldAsync(now - s_connectionAge, now - s_commandAge, DroppedAtOnce))
             cancellationToken.ThrowIfCancellationRequested();
     }
 

@@ -21,6 +21,9 @@ public sealed class Session : IDisposable
     /// <summary>An empty batch at the current position: a lost tail shows, and the cursor of a filtered subscription advances.</summary>
     private static readonly TimeSpan s_beaconInterval = TimeSpan.FromSeconds(15);
 
+    /// <summary>A push that its connection takes longer than this to take is counted as a stall.</summary>
+    private static readonly TimeSpan s_stall = TimeSpan.FromSeconds(1);
+
     private static readonly TimeSpan s_outagePause = TimeSpan.FromSeconds(1);
 
     /// <summary>Events that match nothing before the client's position is moved on anyway.</summary>
@@ -62,16 +65,29 @@ public sealed class Session : IDisposable
     }
 
     // Written by the step under way, read by the sweeper.
-    private long _nextBeacon;
+    private long _nextBeacon = long.MaxValue;
     private long _pausedUntil;
+
+    // Written by the step under way, read by who describes the session.
+    private long _eventsSent;
+    private long _stalls;
 
     // Set by the sweeper, cleared by the step that does it.
     private int _judgeAgain;
+
+    /// <summary>As of which access the subscriptions were judged.</summary>
+    private long _judged;
 
     /// <summary>Names the session in evidence; a connection's id where it has one.</summary>
     public string Id { get; }
 
     public Caller Caller => _caller;
+
+    /// <summary>Why the session ended by itself, one of <see cref="CloseReasons"/>; null: it did not.</summary>
+    public string? EndReason { get; private set; }
+
+    /// <summary>Called when a subscription begins or ends, on any thread: it must not block.</summary>
+    internal Action? SubscriptionsChanged { get; set; }
 
     /// <summary>Subscribes to an app's streams, in place of an earlier subscription to the same app.</summary>
     public async Task<Outcome<SubscribeAnswer>> SubscribeAsync(SubscribeRequest request, CancellationToken cancellationToken)
@@ -119,6 +135,7 @@ public sealed class Session : IDisposable
         if (answer.Reset)
             _metrics.Reset("cursor");
         // Access may have changed after it was judged and before the session had the subscription.
+        Volatile.Write(ref _judged, judged);
         if (judged != _starter.AccessRevision)
             JudgeAgain();
         _pump.Wake();
@@ -179,6 +196,43 @@ public sealed class Session : IDisposable
         _pump.Wake();
     }
 
+    public bool IsSubscribedTo(string app) => Find(app) is not null;
+
+    /// <summary>What the session follows, and how far it has come.</summary>
+    internal SessionState Describe()
+    {
+        var subscriptions = Array.ConvertAll(_subscriptions, subscription => new SubscriptionState(
+            subscription.App, [.. subscription.Topics],
+            subscription.Streams.ToDictionary(
+                stream => stream.Stream.Name.Text,
+                stream => new StreamState(stream.Stream.Head, stream.Position, stream.PushedThrough, stream.Acked), StringComparer.Ordinal)));
+        return new SessionState(subscriptions, Behind, Volatile.Read(ref _eventsSent), Volatile.Read(ref _stalls));
+    }
+
+    /// <summary>Events that the connection has not been pushed yet, or not been found to match.</summary>
+    internal long Behind => _subscriptions.Sum(subscription => subscription.Streams.Sum(stream => stream.Position < 0 ? 0 : Math.Max(0, stream.Stream.Head - stream.Position)));
+
+    /// <summary>Another number when what <see cref="Describe"/> says has changed, with all likelihood.</summary>
+    internal int Fingerprint()
+    {
+        var hash = new HashCode();
+        hash.Add(Volatile.Read(ref _eventsSent));
+        hash.Add(Volatile.Read(ref _stalls));
+        foreach (var subscription in _subscriptions)
+        {
+            hash.Add(subscription.Number);
+            foreach (var stream in subscription.Streams)
+            {
+                hash.Add(stream.Stream.Head);
+                hash.Add(stream.Position);
+                hash.Add(stream.PushedThrough);
+                hash.Add(stream.Acked);
+            }
+        }
+
+        return hash.ToHashCode();
+    }
+
     /// <summary>Where the session stands in an app's streams.</summary>
     public IReadOnlyDictionary<string, long> PositionsIn(string app) => Find(app) is { } subscription
         ? subscription.Streams.ToDictionary(stream => stream.Stream.Name.Text, stream => stream.Position, StringComparer.Ordinal)
@@ -222,15 +276,22 @@ public sealed class Session : IDisposable
         return behind;
     }
 
-    /// <summary>Waits for a wake-up, at most so long.</summary>
+    /// <summary>Waits for a wake-up, at most so long. Access that is lost meanwhile ends with a reset.</summary>
     public async Task WaitAsync(TimeSpan atMost, CancellationToken cancellationToken)
     {
         if (atMost <= TimeSpan.Zero)
             return;
         using var timeout = new CancellationTokenSource(atMost, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        _sessions.Started(this);
+        // Between two waits the sweeper does not see the session.
+        if (Volatile.Read(ref _judged) != _starter.AccessRevision)
+            JudgeAgain();
         await _pump.WaitAsync(either.Token);
+        _sessions.Stopped(this);
         cancellationToken.ThrowIfCancellationRequested();
+        if (Interlocked.Exchange(ref _judgeAgain, 0) == 1)
+            await EndForbiddenAsync(cancellationToken);
     }
 
     /// <summary>Wakes the session when its beacon is due or a pause is over, and ends it when its token has expired.</summary>
@@ -238,6 +299,7 @@ public sealed class Session : IDisposable
     {
         if (_caller.ExpiresAt is { } expiry && expiry <= _time.GetUtcNow())
         {
+            EndReason ??= CloseReasons.TokenExpired;
             _expiring.Cancel();
             return;
         }
@@ -294,6 +356,7 @@ public sealed class Session : IDisposable
 
     private async ValueTask EndForbiddenAsync(CancellationToken cancellationToken)
     {
+        Volatile.Write(ref _judged, _starter.AccessRevision);
         try
         {
             foreach (var subscription in _subscriptions)
@@ -302,9 +365,12 @@ public sealed class Session : IDisposable
                     await EndAsync(subscription, "access", refused.Message, cancellationToken);
             }
 
-            // Its connection would otherwise go on publishing and subscribing with a key that was revoked.
-            if (!await _starter.IsStillKnownAsync(_caller, cancellationToken))
+            // Its connection would otherwise go on publishing and subscribing.
+            if (await _starter.RefuseAsync(_caller, cancellationToken) is { } gone)
+            {
+                EndReason ??= gone.Code == FaultCodes.UserBlocked ? CloseReasons.UserBlocked : CloseReasons.KeyRevoked;
                 await _expiring.CancelAsync();
+            }
         }
         catch (Exception e) when (StoreOutage.Is(e))
         {
@@ -369,13 +435,26 @@ public sealed class Session : IDisposable
 
     private async ValueTask PushAsync(Subscription subscription, StreamPosition stream, EventBatch batch, StoredEvent through, CancellationToken cancellationToken)
     {
-        await _output.PushAsync(batch, cancellationToken);
+        var push = _output.PushAsync(batch, cancellationToken);
+        if (push.IsCompletedSuccessfully)
+            await push;
+        else
+            await WaitForPushAsync(push);
+        Volatile.Write(ref _eventsSent, _eventsSent + batch.Events.Count);
         stream.MoveTo(through, pushed: true);
         _sessions.Evidence.Moved(subscription, stream);
         _metrics.Pushed(batch.Events.Count);
         if (stream.IsLive && batch.Events.Count > 0)
             _metrics.PushLatency(_time.GetUtcNow() - batch.Events[^1].RecordedAt);
         stream.IsLive = !stream.IsBehind;
+    }
+
+    private async ValueTask WaitForPushAsync(ValueTask push)
+    {
+        var started = _time.GetTimestamp();
+        await push;
+        if (_time.GetElapsedTime(started) >= s_stall)
+            Volatile.Write(ref _stalls, _stalls + 1);
     }
 
     private async ValueTask PushBeaconsAsync(CancellationToken cancellationToken)
@@ -419,6 +498,7 @@ public sealed class Session : IDisposable
         _subscriptions = [.. next is null ? others : others.Append(next)];
         current?.Dispose();
         _metrics.SubscriptionsChanged((next is null ? 0 : 1) - (current is null ? 0 : 1));
+        SubscriptionsChanged?.Invoke();
     }
 
     private long After(TimeSpan span) => _time.GetTimestamp() + (long)(span.TotalSeconds * _time.TimestampFrequency);

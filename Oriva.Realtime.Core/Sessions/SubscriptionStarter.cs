@@ -50,13 +50,13 @@ internal sealed class SubscriptionStarter(AccessPolicy access, EventStore store,
     }
 
     /// <summary>Whether what the caller came by still counts.</summary>
-    public ValueTask<bool> IsStillKnownAsync(Caller caller, CancellationToken cancellationToken) => access.IsStillKnownAsync(caller, cancellationToken);
+    public ValueTask<Fault?> RefuseAsync(Caller caller, CancellationToken cancellationToken) => access.RefuseAsync(caller, cancellationToken);
 
     /// <summary>Whether the caller may still have the subscription.</summary>
     public async ValueTask<Fault?> JudgeAsync(Caller caller, Subscription subscription, CancellationToken cancellationToken)
     {
-        if (!await access.IsStillKnownAsync(caller, cancellationToken))
-            return Fault.AppForbidden(subscription.App);
+        if (await access.RefuseAsync(caller, cancellationToken) is { } gone)
+            return gone;
         if (await access.EnterAsync(caller, subscription.App, cancellationToken) is { } refused)
             return refused;
         return subscription.Topics.FirstOrDefault(topic => !access.MayFollow(caller, subscription.App, topic)) is { } lost

@@ -35,5 +35,52 @@ internal static class SqliteClusterSql
                    stopped_at IS NULL AND lost_at IS NULL AND heartbeat_at >= {Now} - @lease
             FROM nodes ORDER BY id
             """,
+
+        SaveConnections = """
+            INSERT INTO websocket_connections (id, node_id, user_id, apps, transport, protocol, remote_address, user_agent, connected_at, last_seen_at,
+                round_trip_ms, behind, events_sent, stalls, subscriptions, scopes, closed_at, close_reason)
+            SELECT value ->> 'id', @node, value ->> 'user_id', value -> 'apps', value ->> 'transport', value ->> 'protocol', value ->> 'remote_address', value ->> 'user_agent',
+                   value ->> 'connected_at', value ->> 'last_seen_at', value ->> 'round_trip_ms', value ->> 'behind', value ->> 'events_sent', value ->> 'stalls',
+                   value -> 'subscriptions', value -> 'scopes', value ->> 'closed_at', value ->> 'close_reason'
+            FROM json_each(@rows) WHERE true
+            ON CONFLICT (id) DO UPDATE
+                SET apps = excluded.apps, last_seen_at = excluded.last_seen_at, round_trip_ms = excluded.round_trip_ms, behind = excluded.behind,
+                    events_sent = excluded.events_sent, stalls = excluded.stalls, subscriptions = excluded.subscriptions, scopes = excluded.scopes,
+                    closed_at = excluded.closed_at, close_reason = excluded.close_reason
+            """,
+
+        CloseUnknown = $"""
+            UPDATE websocket_connections SET closed_at = {Now}, close_reason = @reason
+            WHERE node_id = @node AND closed_at IS NULL AND id NOT IN (SELECT value FROM json_each(@ids))
+            """,
+
+        AddCommands = $"""
+            INSERT INTO node_commands (id, node_id, kind, target, reason, created_at)
+            SELECT value ->> 'id', value ->> 'node', value ->> 'kind', value ->> 'target', value ->> 'reason', {Now} FROM json_each(@rows)
+            """,
+
+        ReadCommands = $"SELECT id, kind, target, reason FROM node_commands WHERE node_id = @node AND done_at IS NULL AND created_at > {Now} - @age ORDER BY id",
+
+        FinishCommand = $"UPDATE node_commands SET done_at = {Now}, affected = @affected WHERE id = @id AND done_at IS NULL",
+
+        ReadAnswers = "SELECT affected FROM node_commands WHERE id IN (SELECT value FROM json_each(@ids)) AND done_at IS NOT NULL",
+
+        Block = $"""
+            INSERT INTO user_blocks (user_id, until, reason, created_by, created_at) VALUES (@user, {Now} + @span, @reason, @by, {Now})
+            ON CONFLICT (user_id) DO UPDATE SET until = excluded.until, reason = excluded.reason, created_by = excluded.created_by, created_at = excluded.created_at
+            RETURNING until
+            """,
+
+        Unblock = $"DELETE FROM user_blocks WHERE user_id = @user AND until > {Now}",
+
+        ReadBlocks = $"SELECT user_id, until, reason, created_by, created_at, (until - {Now}) / 1000 FROM user_blocks WHERE until > {Now} ORDER BY user_id",
+
+        DropOld =
+        [
+            "DELETE FROM websocket_connections WHERE id IN (SELECT id FROM websocket_connections WHERE closed_at < @week LIMIT @limit)",
+            "DELETE FROM nodes WHERE id IN (SELECT id FROM nodes WHERE coalesce(stopped_at, lost_at) < @week LIMIT @limit)",
+            "DELETE FROM node_commands WHERE id IN (SELECT id FROM node_commands WHERE created_at < @day LIMIT @limit)",
+            "DELETE FROM user_blocks WHERE user_id IN (SELECT user_id FROM user_blocks WHERE until < @day LIMIT @limit)",
+        ],
     };
 }

@@ -35,7 +35,7 @@ internal static class AuthenticationFaults
         var status = fault.Code switch
         {
             UnauthenticatedCode => StatusCodes.Status401Unauthorized,
-            ForbiddenCode => StatusCodes.Status403Forbidden,
+            ForbiddenCode or FaultCodes.UserBlocked => StatusCodes.Status403Forbidden,
             FaultCodes.Malformed => StatusCodes.Status400BadRequest,
             FaultCodes.Unavailable => StatusCodes.Status503ServiceUnavailable,
             _ => StatusCodes.Status422UnprocessableEntity,

@@ -1,5 +1,7 @@
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Oriva.Realtime.Core.Cluster;
+using Oriva.Realtime.Hub.Connections;
 
 namespace Oriva.Realtime.Hub.Cluster;
 
@@ -22,6 +24,24 @@ internal static class ClusterBuilderExtensions
 
     /// <summary>Before the hub's endpoint, and behind authorization: only who may use the hub is counted, or passed on.</summary>
     public static void UseNodeRouting(this WebApplication app) => app.UseMiddleware<NodeRouting>();
+
+    /// <summary>Operators drain a node, and have it take connections again, from any node.</summary>
+    public static void DrainOnCommand(this WebApplication app)
+    {
+        var (drain, connections) = (app.Services.GetRequiredService<Drain>(), app.Services.GetRequiredService<ConnectionLifetimeManager>());
+        var commands = app.Services.GetRequiredService<NodeCommands>();
+        commands.Handle(NodeCommandKinds.Drain, command =>
+        {
+            var leaving = connections.Connections.Count;
+            _ = drain.StartAsync();
+            return Task.FromResult(leaving);
+        });
+        commands.Handle(NodeCommandKinds.Resume, _ =>
+        {
+            drain.Resume();
+            return Task.FromResult(connections.Connections.Count);
+        });
+    }
 
     private static void AddSharedKeys(this IServiceCollection services)
     {

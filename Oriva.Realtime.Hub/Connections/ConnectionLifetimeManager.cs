@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Protocol;
 using Microsoft.Extensions.Options;
+using Oriva.Realtime.Core.Connections;
 using Oriva.Realtime.Core.Sessions;
 
 namespace Oriva.Realtime.Hub.Connections;
@@ -13,7 +14,7 @@ namespace Oriva.Realtime.Hub.Connections;
 /// </summary>
 /// <remarks>Sends are therefore signals: at most once, oldest dropped first. What must arrive is published.</remarks>
 internal sealed class ConnectionLifetimeManager(
-    SessionFactory sessions, Backplane backplane, IOptions<SessionLimits> limits, ILogger<ConnectionSession> logger, ILogger<DefaultHubLifetimeManager<RealtimeHub>> baseLogger)
+    SessionFactory sessions, Backplane backplane, ConnectionRegistry registry, Presence presence, IHostApplicationLifetime host, IOptions<SessionLimits> limits, ILogger<ConnectionSession> logger, ILogger<DefaultHubLifetimeManager<RealtimeHub>> baseLogger)
     : DefaultHubLifetimeManager<RealtimeHub>(baseLogger)
 {
     private readonly ConcurrentDictionary<string, ConnectionSession> _connections = new(StringComparer.Ordinal);
@@ -24,7 +25,7 @@ internal sealed class ConnectionLifetimeManager(
     {
         // The base keeps what client results need.
         await base.OnConnectedAsync(connection);
-        var session = ConnectionSession.Start(connection, sessions, this, logger);
+        var session = ConnectionSession.Start(connection, sessions, registry, presence, this, logger);
         _connections[connection.ConnectionId] = session;
         session.IsOverLimit = _users.Add(session.UserId, session) > limits.Value.ConnectionsPerUser;
         backplane.Changed(session);
@@ -38,7 +39,7 @@ internal sealed class ConnectionLifetimeManager(
             foreach (var group in session.Groups)
                 _groups.Remove(group, session);
             backplane.Left(session);
-            await session.StopAsync();
+            await session.StopAsync(host.ApplicationStopping.IsCancellationRequested);
         }
 
         await base.OnDisconnectedAsync(connection);

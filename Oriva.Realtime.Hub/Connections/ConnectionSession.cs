@@ -1,6 +1,11 @@
+using Microsoft.AspNetCore.Http.Connections;
+using Microsoft.AspNetCore.Http.Connections.Features;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Protocol;
+using Oriva.Realtime.Core;
+using Oriva.Realtime.Core.Connections;
 using Oriva.Realtime.Core.Sessions;
+using Oriva.Realtime.Core.Storage;
 using Oriva.Realtime.Hub.Authentication;
 
 namespace Oriva.Realtime.Hub.Connections;
@@ -12,17 +17,22 @@ internal sealed partial class ConnectionSession
 
     private readonly HubConnectionContext _connection;
     private readonly ConnectionLifetimeManager _connections;
+    private readonly ConnectionRegistry _registry;
+    private readonly Presence _presence;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _closing = new();
     private Task _pushing = Task.CompletedTask;
 
-    private ConnectionSession(HubConnectionContext connection, SessionFactory sessions, ConnectionLifetimeManager connections, ILogger logger)
+    private ConnectionSession(
+        HubConnectionContext connection, SessionFactory sessions, ConnectionRegistry registry, Presence presence, ConnectionLifetimeManager connections, ILogger logger)
     {
         _connection = connection;
         _connections = connections;
+        _registry = registry;
+        _presence = presence;
         _logger = logger;
-        RemoteAddress = connection.GetHttpContext()?.Connection.RemoteIpAddress?.ToString();
         Session = sessions.Open(connection.User.GetCaller(), new HubOutput(connection, LeaveApp), connection.ConnectionId);
+        Registered = registry.Open(Session, OriginOf(connection), reason => CloseAsync(reason, mayReconnect: false));
     }
 
     public string ConnectionId => _connection.ConnectionId;
@@ -31,8 +41,8 @@ internal sealed partial class ConnectionSession
 
     public Session Session { get; }
 
-    /// <summary>The client's, whichever node or proxy it came through.</summary>
-    public string? RemoteAddress { get; }
+    /// <summary>The connection as the registry has it.</summary>
+    public LiveConnection Registered { get; }
 
     /// <summary>The user has more connections than allowed; the hub refuses this one with a code.</summary>
     public bool IsOverLimit { get; set; }
@@ -40,12 +50,16 @@ internal sealed partial class ConnectionSession
     /// <summary>Why this side closed the connection; null: it did not.</summary>
     public string? CloseReason { get; private set; }
 
+    /// <summary>The connection broke off, and its client did not say goodbye.</summary>
+    public bool HasBrokenOff { get; set; }
+
     /// <summary>Changed by one hub call at a time, which SignalR sees to.</summary>
     public GroupNames Groups { get; } = new();
 
-    public static ConnectionSession Start(HubConnectionContext connection, SessionFactory sessions, ConnectionLifetimeManager connections, ILogger logger)
+    public static ConnectionSession Start(
+        HubConnectionContext connection, SessionFactory sessions, ConnectionRegistry registry, Presence presence, ConnectionLifetimeManager connections, ILogger logger)
     {
-        var started = new ConnectionSession(connection, sessions, connections, logger);
+        var started = new ConnectionSession(connection, sessions, registry, presence, connections, logger);
         connection.Features.Set(started);
         started._pushing = started.PushAsync();
         return started;
@@ -53,6 +67,13 @@ internal sealed partial class ConnectionSession
 
     public static ConnectionSession Of(HubCallerContext connection) =>
         connection.Features.Get<ConnectionSession>() ?? throw new InvalidOperationException("The connection has no session.");
+
+    /// <summary>The hub is about to close the connection for this.</summary>
+    public Fault Refuse(Fault fault)
+    {
+        CloseReason ??= fault.Code;
+        return fault;
+    }
 
     /// <summary>The groups that <c>IHubContext</c> senders know follow the subscription.</summary>
     public void FollowSubscription(string app, IEnumerable<string> topics)
@@ -66,6 +87,7 @@ internal sealed partial class ConnectionSession
 
     public void LeaveApp(string app)
     {
+        _presence.Leave(ConnectionId, app);
         foreach (var group in Groups.In(app).ToList())
             _connections.Leave(this, group);
     }
@@ -84,7 +106,7 @@ internal sealed partial class ConnectionSession
         CloseReason ??= reason;
         try
         {
-            await _connection.WriteAsync(new CloseMessage(mayReconnect ? null : reason, mayReconnect)).AsTask().WaitAsync(s_patience);
+            await _connection.WriteAsync(new CloseMessage(mayReconnect ? null : $"{reason}: The service has closed the connection.", mayReconnect)).AsTask().WaitAsync(s_patience);
         }
         catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {
@@ -94,10 +116,13 @@ internal sealed partial class ConnectionSession
         _connection.Abort();
     }
 
-    public async Task StopAsync()
+    /// <param name="nodeStops">The node closes all connections.</param>
+    public async Task StopAsync(bool nodeStops)
     {
         await _closing.CancelAsync();
         await _pushing;
+        _registry.Close(Registered, CloseReason ?? (nodeStops ? CloseReasons.NodeStopped : HasBrokenOff ? CloseReasons.Aborted : CloseReasons.Client));
+        _presence.Leave(ConnectionId);
         Session.Dispose();
         _closing.Dispose();
     }
@@ -109,10 +134,17 @@ internal sealed partial class ConnectionSession
             await Session.RunAsync(_closing.Token);
             if (_closing.IsCancellationRequested)
                 return;
-            LogExpired(_logger, ConnectionId);
+            CloseReason ??= Session.EndReason;
+            LogEnded(_logger, ConnectionId, Session.EndReason);
+            if (Session.EndReason == CloseReasons.UserBlocked)
+            {
+                await CloseAsync(CloseReasons.UserBlocked, mayReconnect: false);
+                return;
+            }
         }
         catch (Exception e)
         {
+            CloseReason ??= CloseReasons.SessionFailed;
             // A session that no longer pushes is worse than none: the client reconnects with its cursor and misses nothing.
             LogFailed(_logger, e, ConnectionId);
         }
@@ -123,6 +155,19 @@ internal sealed partial class ConnectionSession
     [LoggerMessage(Level = LogLevel.Error, Message = "The session of connection {Connection} failed; the connection is closed")]
     private static partial void LogFailed(ILogger logger, Exception exception, string connection);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "The token of connection {Connection} has expired; the connection is closed")]
-    private static partial void LogExpired(ILogger logger, string connection);
+    private static ConnectionOrigin OriginOf(HubConnectionContext connection)
+    {
+        var http = connection.GetHttpContext();
+        var transport = connection.Features.Get<IHttpTransportFeature>()?.TransportType switch
+        {
+            HttpTransportType.WebSockets => ConnectionOrigin.WebSockets,
+            HttpTransportType.ServerSentEvents => ConnectionOrigin.ServerSentEvents,
+            HttpTransportType.LongPolling => ConnectionOrigin.LongPolling,
+            _ => "other",
+        };
+        return new ConnectionOrigin(transport, connection.Protocol.Name, http?.Connection.RemoteIpAddress?.ToString(), http?.Request.Headers.UserAgent.ToString() is { Length: > 0 } agent ? agent : null);
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Connection {Connection} is closed: {Reason}")]
+    private static partial void LogEnded(ILogger logger, string connection, string? reason);
 }

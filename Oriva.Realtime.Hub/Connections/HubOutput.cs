@@ -25,5 +25,8 @@ internal sealed class HubOutput(HubConnectionContext connection, Action<string> 
         return connection.WriteAsync(Encode(nameof(IRealtimeClient.reset), new SubscriptionReset(app, reason)), cancellationToken);
     }
 
+    /// <summary>A signal as <see cref="SignalAsync"/> takes it: encoded once a protocol, for however many.</summary>
+    public static object EncodeSignal(SignalMessage signal) => Encode(nameof(IRealtimeClient.signal), signal);
+
     public static SerializedHubMessage Encode(string target, object argument) => new(new InvocationMessage(target, [argument]));
 }

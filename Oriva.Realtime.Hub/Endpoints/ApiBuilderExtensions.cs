@@ -65,6 +65,7 @@ internal static class ApiBuilderExtensions
         admin.MapApiKeys();
         admin.MapDeliveries();
         admin.MapTraces();
+        admin.MapCluster();
     }
 
     private static void MapNotificationGroup(this RouteGroupBuilder notifications)

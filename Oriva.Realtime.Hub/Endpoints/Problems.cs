@@ -27,9 +27,9 @@ internal static class Problems
     public static int StatusOf(string code) => code switch
     {
         FaultCodes.Malformed => StatusCodes.Status400BadRequest,
-        FaultCodes.AppForbidden or FaultCodes.TypeForbidden or FaultCodes.TopicForbidden or FaultCodes.UserForbidden => StatusCodes.Status403Forbidden,
+        FaultCodes.AppForbidden or FaultCodes.TypeForbidden or FaultCodes.TopicForbidden or FaultCodes.UserForbidden or FaultCodes.UserBlocked => StatusCodes.Status403Forbidden,
         FaultCodes.NotFound => StatusCodes.Status404NotFound,
-        FaultCodes.IdReused => StatusCodes.Status409Conflict,
+        FaultCodes.IdReused or FaultCodes.Conflict => StatusCodes.Status409Conflict,
         FaultCodes.PreconditionFailed => StatusCodes.Status412PreconditionFailed,
         FaultCodes.TooLarge => StatusCodes.Status413PayloadTooLarge,
         FaultCodes.UnsupportedMediaType => StatusCodes.Status415UnsupportedMediaType,

@@ -18,6 +18,7 @@ public sealed class FeatureDependencyTests
     {
         ["Apps"] = ["EventLog", "Storage", "Diagnostics"],
         ["Cluster"] = ["Storage", "Diagnostics"],
+        ["Connections"] = ["Apps", "Cluster", "Sessions", "Storage"],
         ["Publishing"] = ["Apps", "EventLog", "Storage", "Diagnostics"],
         ["EventLog"] = ["Apps", "Storage", "Diagnostics", "Feed", "Publishing"],
         ["Feed"] = ["Cluster", "EventLog", "Storage", "Diagnostics"],

@@ -111,7 +111,7 @@ public sealed class NodeRoutingTests(PostgresHub fixture) : ClusterTests(fixture
         (await client.GetAsync(Poll(id), ("X-Forwarded-For", "192.0.2.1"))).Status.ShouldBe(200);
         (await client.PostAsync(Poll(id), """{"protocol":"json","version":1}""" + (char)Connections.RawClient.Separator)).Status.ShouldBe(200);
         await Waiting.Eventually("the connection is there", () => there.Get<ConnectionLifetimeManager>().Connections.Count == 1);
-        there.Get<ConnectionLifetimeManager>().Connections.Single().RemoteAddress.ShouldBe("127.0.0.77");
+        there.Get<ConnectionLifetimeManager>().Connections.Single().Registered.Origin.RemoteAddress.ShouldBe("127.0.0.77");
     }
 
     [Fact]

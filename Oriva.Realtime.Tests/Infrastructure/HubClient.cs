@@ -12,6 +12,7 @@ internal sealed class HubClient : IAsyncDisposable
     private readonly HubConnection _connection;
     private readonly TaskCompletionSource<Exception?> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ConcurrentQueue<JsonElement> _resets = new();
+    private readonly ConcurrentQueue<JsonElement> _signals = new();
 
     private HubClient(HubConnection connection)
     {
@@ -27,11 +28,19 @@ internal sealed class HubClient : IAsyncDisposable
                 Batch?.Invoke(batch);
         });
         connection.On<JsonElement>("reset", _resets.Enqueue);
+        connection.On<JsonElement>("signal", _signals.Enqueue);
     }
 
     public BatchLedger Received { get; } = new();
 
     public IReadOnlyCollection<JsonElement> Resets => _resets;
+
+    public IReadOnlyCollection<JsonElement> Signals => _signals;
+
+    public string Id => _connection.ConnectionId!;
+
+    /// <summary>The client says goodbye.</summary>
+    public Task StopAsync() => _connection.StopAsync();
 
     /// <summary>Completes when the connection is gone, with the reason if there is one.</summary>
     public Task<Exception?> Closed => _closed.Task;
