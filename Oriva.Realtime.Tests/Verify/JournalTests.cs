@@ -54,6 +54,22 @@ public sealed class JournalTests
     }
 
     [Fact]
+    public void ABatchThatIsMissing_OverLongPolling_AsksForANewSubscriptionOnly()
+    {
+        var journal = new Journal(new Entitlement(App, "ada", ["room-1"]), _verdict, new Histogram(), mayMiss: true);
+        journal.BeginSubscribing();
+        Subscribe(journal);
+        journal.Receive(Batch(Ada, after: 1, through: 2, Event(2))).ShouldBeFalse();
+        Broken.ShouldBeEmpty();
+        journal.Received.ShouldBe(0);
+        journal.BeginSubscribing();
+        Subscribe(journal);
+        journal.Receive(Batch(Ada, after: 0, through: 2, Event(1), Event(2))).ShouldBeTrue();
+        journal.Receive(Batch(Ada, after: 1, through: 2, Event(2))).ShouldBeFalse();
+        Broken.ShouldBe(["gapless"]);
+    }
+
+    [Fact]
     public void AnEventThatIsMissingInABatch_BreaksInOrder()
     {
         Subscribe();
@@ -110,7 +126,9 @@ public sealed class JournalTests
         Broken.ShouldBe(["well-formed"]);
     }
 
-    private bool Subscribe(long ada = 0, bool reset = false) => _journal.Subscribed(JsonSerializer.SerializeToElement(new
+    private bool Subscribe(long ada = 0, bool reset = false) => Subscribe(_journal, ada, reset);
+
+    private static bool Subscribe(Journal journal, long ada = 0, bool reset = false) => journal.Subscribed(JsonSerializer.SerializeToElement(new
     {
         app = App,
         subscription = 1,

@@ -13,7 +13,7 @@ internal sealed class Verdict
 
     public Check Ordered { get; } = new("in-order", "positions in a stream go up by one");
 
-    public Check Gapless { get; } = new("gapless", "a batch begins where the one before ended");
+    public Check Gapless { get; } = new("gapless", "a batch begins where the one before ended, except after a lost answer of a long poll");
 
     public Check Resumed { get; } = new("cursor-honoured", "subscribing with a cursor goes on there, and no subscription is reset");
 

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Http.Connections;
 using Oriva.Realtime.Bench.Load;
 using Spectre.Console;
 
@@ -55,8 +56,10 @@ internal sealed class Verification(VerifyOptions options, IAnsiConsole console, 
             var token = await _tokens.UserAsync(_cast.Users[user], app, Cast.ClaimsOf(app, user), cancellationToken);
             for (var connection = 0; connection < ConnectionsPerUser; connection++)
             {
-                var journal = new Journal(new Entitlement(app, _cast.Users[user], connection == 0 ? Cast.TopicsOf(user) : []), verdict, delivery);
-                followers.Add(new Follower(journal, token, options.Transports[followers.Count % options.Transports.Count], options.Urls, followers.Count / options.Transports.Count));
+                var transport = options.Transports[followers.Count % options.Transports.Count];
+                var entitlement = new Entitlement(app, _cast.Users[user], connection == 0 ? Cast.TopicsOf(user) : []);
+                var journal = new Journal(entitlement, verdict, delivery, mayMiss: transport == HttpTransportType.LongPolling);
+                followers.Add(new Follower(journal, token, transport, options.Urls, followers.Count / options.Transports.Count));
             }
         }
 
