@@ -14,7 +14,7 @@ public sealed class ClusterFaultTests(HubCluster cluster) : IAsyncLifetime
     /// <summary>Minutes of one fault after the other; 1 when it is not set.</summary>
     private const string MinutesVariable = "ORIVA_TEST_FAULT_MINUTES";
 
-    private const string Transports = "websockets";
+    private const string Transports = "websockets,sse,longpolling";
     private const string App = "work-buddy";
 
     private static readonly TimeSpan s_atMost = TimeSpan.FromMinutes(2);
