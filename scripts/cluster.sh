@@ -41,7 +41,7 @@ done
 
 # --- Cleaning up ------------------------------------------------------------------------------------------------------
 
-current='' postgres_data='' temp=''
+current='' postgres_data='' nginx_pid='' temp=''
 
 # Every process started from here inherits this mark, so that cleaning up finds all of them, and nobody else's.
 export ORIVA_CLUSTER_RUN="$$-$RANDOM$RANDOM"
@@ -73,6 +73,8 @@ finish() {
   trap '' INT TERM HUP
   set +e
   if [[ $current ]]; then stop 10 TERM "$current"; wait "$current" 2>/dev/null; fi
+  # By its id: nginx writes its title over its environment, and with it over the mark.
+  if [[ $nginx_pid ]]; then stop 5 TERM "$nginx_pid"; fi
   # Twice: a hub drains at the first SIGTERM, and stops at once at the second. (Bash has its background processes ignore SIGINT.)
   # shellcheck disable=SC2046 # ids, one word each
   if [[ $temp ]]; then
@@ -228,8 +230,9 @@ start_nginx() {
   port=$(free_port)
   write_nginx_config "$port" "$@"
   "$nginx" -p "$temp/nginx" -c "$temp/nginx/nginx.conf" -g 'daemon off;' </dev/null >"$temp/nginx/log" 2>&1 &
+  nginx_pid=$!
   disown
-  wait_for "$!" "$temp/nginx/log" nginx ready "$port"
+  wait_for "$nginx_pid" "$temp/nginx/log" nginx ready "$port"
   export ORIVA_URL=http://127.0.0.1:$port
 }
 

@@ -19,12 +19,13 @@ public sealed class ClusterScriptTests : IDisposable
         var (ready, done) = (Path.Combine(_folder, "ready"), Path.Combine(_folder, "done"));
         var command = $"echo \"$ORIVA_URL $ORIVA_KEY $ORIVA_HUB_PIDS\" > {ready}.new && mv {ready}.new {ready} && until [[ -e {done} ]]; do sleep 0.1; done; exit 7";
         var cluster = Command.RunAsync(Repository.Folder, TimeSpan.FromMinutes(4), "bash", "scripts/cluster.sh", "--no-build", "--hubs", "2", "--exec", command);
+        Uri? nginx = null;
         try
         {
             await Waiting.Eventually("the cluster is up", () => File.Exists(ready) || cluster.IsCompleted, TimeSpan.FromMinutes(2));
             cluster.IsCompleted.ShouldBeFalse(cluster.IsCompleted ? (await cluster).Output : "");
             var said = (await File.ReadAllTextAsync(ready, TestContext.Current.CancellationToken)).Split(' ', StringSplitOptions.TrimEntries);
-            await FollowAsync(new Uri(said[0]), new SigningKey(said[1]), int.Parse(said[2]));
+            await FollowAsync(nginx = new Uri(said[0]), new SigningKey(said[1]), int.Parse(said[2]));
         }
         finally
         {
@@ -32,6 +33,8 @@ public sealed class ClusterScriptTests : IDisposable
         }
 
         (await cluster).ExitCode.ShouldBe(7, (await cluster).Output);
+        using var http = new HttpClient();
+        await Should.ThrowAsync<HttpRequestException>(() => http.GetAsync(nginx, TestContext.Current.CancellationToken), "nothing is left of it");
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
