@@ -43,9 +43,7 @@ public sealed class ClusterOverview
         var live = (await ListNodesAsync()).Where(node => node.Alive).ToList();
         await using var context = _database.ForService();
         var open = context.WebsocketConnections.AsNoTracking().Where(row => row.ClosedAt == null);
-        var scopes = await open.SelectMany(row => row.Scopes, (row, scope) => new { Scope = scope, row.UserId }).Where(found => !EF.Functions.Like(found.Scope, "%/%"))
-            .GroupBy(found => found.Scope)
-            .Select(group => new AppLoad(group.Key, group.Count(), group.Select(found => found.UserId).Distinct().Count())).ToListAsync(cancellationToken);
+        var apps = await OpenScopes.CountAppsAsync(context, cancellationToken);
         var dead = await context.Deliveries.CountAsync(row => row.Status == DeliveryStatus.Dead, cancellationToken)
             + await context.RoutingQueue.CountAsync(row => row.FailedAt != null, cancellationToken);
         return new Overview(
@@ -55,7 +53,7 @@ public sealed class ClusterOverview
             await context.Deliveries.CountAsync(row => row.NextAttemptAt != null && row.Attempts > 0, cancellationToken), dead,
             await context.RoutingQueue.CountAsync(row => row.FailedAt == null, cancellationToken),
             live.Select(node => node.Figures.Redis).OfType<string>().GroupBy(state => state).ToDictionary(group => group.Key, group => group.Count(), StringComparer.Ordinal),
-            _database.Provider == StorageProvider.Postgres ? "postgres" : "sqlite", [.. scopes.OrderBy(app => app.App, StringComparer.Ordinal)], live);
+            _database.Provider == StorageProvider.Postgres ? "postgres" : "sqlite", [.. apps.OrderBy(app => app.App, StringComparer.Ordinal).Select(app => new AppLoad(app.App, app.Connections, app.Users))], live);
     }
 
     private static NodeState Describe(NodeInfo node) => new(

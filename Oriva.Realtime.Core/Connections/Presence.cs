@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Oriva.Realtime.Core.Apps;
@@ -180,12 +179,7 @@ public sealed partial class Presence : BackgroundService
     {
         string[] apps = [.. scopes.Select(scope => scope.Split('/')[0]).Distinct(StringComparer.Ordinal)];
         var reader = new ReadScope("", apps, [.. scopes.Where(scope => scope.Contains('/', StringComparison.Ordinal))], Whole: false);
-        var rows = await _database.ReadAsync(reader, context => context.WebsocketConnections.Where(row => row.ClosedAt == null)
-            .SelectMany(row => row.Scopes, (row, scope) => new { Scope = scope, row.UserId, row.ConnectedAt })
-            .Where(found => scopes.Contains(found.Scope))
-            .GroupBy(found => new { found.Scope, found.UserId })
-            .Select(group => new { group.Key.Scope, group.Key.UserId, Connections = group.Count(), Since = group.Min(found => found.ConnectedAt) })
-            .ToListAsync(cancellationToken), cancellationToken);
+        var rows = await _database.ReadAsync(reader, context => OpenScopes.ReadAsync(context, scopes, cancellationToken), cancellationToken);
         return rows.GroupBy(row => row.Scope, StringComparer.Ordinal).ToDictionary(
             group => group.Key, group => group.ToDictionary(row => row.UserId, row => new PresentUser(row.UserId, row.Connections, row.Since), StringComparer.Ordinal), StringComparer.Ordinal);
     }

@@ -21,6 +21,9 @@ internal static class OpenApiExamples
         ["PutUser"] = """
             { "email": "ada@example.com", "locale": "en", "timeZone": "Europe/London" }
             """,
+        ["DisconnectUser"] = """
+            { "blockSeconds": 600, "reason": "Floods the rooms" }
+            """,
         ["PutManifest"] = """
             { "app": "my-app", "name": "My App", "events": { "order.placed": { "title": "Order placed", "schema": { "type": "object", "required": ["orderId"] } } } }
             """,
@@ -41,6 +44,10 @@ internal static class OpenApiExamples
         [("GetUser", "userId")] = "ada",
         [("RemoveUser", "app")] = "work-buddy",
         [("RemoveUser", "userId")] = "ada",
+        [("ListConnections", "app")] = "work-buddy",
+        [("ListConnections", "state")] = "all",
+        [("DisconnectUser", "id")] = "eve",
+        [("UnblockUser", "id")] = "eve",
     };
 
     public static void Configure(OpenApiOptions options)

@@ -14,6 +14,7 @@ public sealed class DocumentTests(ApiFixture fixture) : HubTests(fixture), IClas
     private static readonly string[] s_operations =
     [
         "PublishEvents", "SearchEvents", "StreamEvents", "PollEvents", "CurrentCursor", "ListApps", "GetManifest", "PutManifest", "PutUser", "GetUser", "RemoveUser",
+        "ReadOverview", "ListNodes", "ListConnections", "DisconnectUser", "ListBlocks", "UnblockUser",
     ];
 
     [Fact]

@@ -37,7 +37,8 @@ internal sealed class HubClient : IAsyncDisposable
 
     public IReadOnlyCollection<JsonElement> Signals => _signals;
 
-    public string Id => _connection.ConnectionId!;
+    /// <summary>The connection's id, also when it is gone.</summary>
+    public string Id { get; private set; } = "";
 
     /// <summary>The client says goodbye.</summary>
     public Task StopAsync() => _connection.StopAsync();
@@ -62,6 +63,7 @@ internal sealed class HubClient : IAsyncDisposable
         try
         {
             await connection.StartAsync();
+            client.Id = connection.ConnectionId!;
             return client;
         }
         catch
@@ -90,6 +92,20 @@ internal sealed class HubClient : IAsyncDisposable
         refusal.ShouldStartWith(code + ": ");
         return refusal;
     }
+
+    /// <summary>Calls until the call is refused with this code.</summary>
+    public Task RefusedUntilAsync(string code, string method, params object?[] arguments) => Waiting.Eventually($"{method} is refused with {code}", async () =>
+    {
+        try
+        {
+            await InvokeAsync(method, arguments);
+            return false;
+        }
+        catch (HubException e)
+        {
+            return e.Message.StartsWith(code + ": ", StringComparison.Ordinal);
+        }
+    });
 
     /// <summary>Waits until so many events have come.</summary>
     public Task ReceiveAsync(int count) => Waiting.Eventually($"{count} events on the hub, of which {Received.Events.Count} are there", () => Received.Events.Count >= count);
