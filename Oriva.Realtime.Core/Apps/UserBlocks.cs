@@ -35,14 +35,9 @@ public sealed class UserBlocks
         return left > TimeSpan.Zero ? new Fault(FaultCodes.UserBlocked, "The user is blocked for a time.") { RetryAfter = left } : null;
     }
 
-    /// <summary>Keeps a user out. This node does so at once, the others within about a second.</summary>
+    /// <summary>Keeps a user out, on each node from its next refresh on.</summary>
     /// <returns>Until when.</returns>
-    public async Task<DateTimeOffset> BlockAsync(string userId, TimeSpan span, string? reason, string by)
-    {
-        var until = await _store.BlockAsync(userId, span, reason, by);
-        await RefreshAsync();
-        return until;
-    }
+    internal Task<DateTimeOffset> BlockAsync(string userId, TimeSpan span, string? reason, string by) => _store.BlockAsync(userId, span, reason, by);
 
     /// <returns>False: the user is not blocked.</returns>
     public async Task<bool> UnblockAsync(string userId)

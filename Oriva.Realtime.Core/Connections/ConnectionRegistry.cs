@@ -216,18 +216,22 @@ public sealed partial class ConnectionRegistry : BackgroundService
 
     private async Task<int> DisconnectUserAsync(NodeCommand command)
     {
-        // Before anything is closed, so that who was blocked does not come back.
-        await _blocks.RefreshAsync();
         var (app, user) = command.Target?.Split('/') switch
         {
             [var of, var name] => (of, name),
             _ => (null, command.Target),
         };
-        var closing = _open.Values.Where(connection => connection.UserId == user && (app is null || connection.Session.IsSubscribedTo(app))).ToList();
+        // Blocks before anything is closed, so that who was blocked does not come back; and who is there before them, because they end sessions too.
+        var closing = Find(user, app);
+        await _blocks.RefreshAsync();
+        closing = [.. closing.Union(Find(user, app))];
         await Task.WhenAll(closing.Select(connection =>
             connection.CloseAsync(_blocks.Refuse(connection.Session.Caller) is null ? CloseReasons.Disconnected : CloseReasons.UserBlocked)));
         return closing.Count;
     }
+
+    private List<LiveConnection> Find(string? user, string? app) =>
+        [.. _open.Values.Where(connection => connection.UserId == user && (app is null || connection.Session.IsSubscribedTo(app)))];
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Connections are written later: {Reason}")]
     private partial void LogPutOff(string reason);

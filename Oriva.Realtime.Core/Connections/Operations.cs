@@ -12,7 +12,7 @@ namespace Oriva.Realtime.Core.Connections;
 public sealed record DisconnectRequest(string? App, int? BlockSeconds, string? Reason);
 
 /// <summary>What came of disconnecting a user.</summary>
-/// <param name="Disconnected">How many connections, over all nodes.</param>
+/// <param name="Disconnected">How many connections, over all nodes. Those that a new block has ended by itself, a moment earlier, are not counted.</param>
 public sealed record UserDisconnected(int Disconnected, DateTimeOffset? BlockedUntil);
 
 /// <summary>What operators do to connections, users and nodes, on whichever node they are. It is written down before it is done, and answered when all nodes have done it.</summary>
@@ -62,6 +62,8 @@ public sealed class Operations
         var alive = (await _nodes.ReadAsync()).Where(node => node.IsAlive).Select(node => node.Id);
         var target = request.App is { } app ? $"{app}/{userId}" : userId;
         var outcome = Check(await _commands.AskAsync(alive, NodeCommandKinds.DisconnectUser, target, request.Reason, cancellationToken));
+        // The command has done so, on every node that took it.
+        await _blocks.RefreshAsync();
         return outcome.Fault is { } fault ? fault : new UserDisconnected(outcome.Value, until);
     }
 

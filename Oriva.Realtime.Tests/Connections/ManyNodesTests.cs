@@ -76,7 +76,7 @@ public sealed class ManyNodesTests(PostgresHub fixture) : HubTests(fixture), ICl
         var other = await StartHubAsync(on: Fixture.Store);
         await using var hub = await ConnectAsync(other, _user);
         await Eventually("it is listed", async () => await CountAsync(Hub, $"userId={_user}") == 1);
-        (await Admin.PostAsync($"/api/v1/admin/users/{_user}/disconnect", new { blockSeconds = 600 })).ShouldBe(200).Number("disconnected").ShouldBe(1);
+        (await Admin.PostAsync($"/api/v1/admin/users/{_user}/disconnect", new { blockSeconds = 600 })).ShouldBe(200);
         (await hub.Closed.Soon("it is closed")).ShouldNotBeNull().Message.ShouldContain("user_blocked: ");
         foreach (var node in new[] { Hub, other })
         {
