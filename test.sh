@@ -132,7 +132,6 @@ install_missing() {
   command -v dotnet >/dev/null || die "the .NET 10 SDK is not installed (https://dot.net)"
   find_postgres || missing+=(postgresql-15)
   if ! command -v redis-server || ! command -v redis-cli; then missing+=(redis-server); fi >/dev/null
-  [[ -x /usr/sbin/nginx ]] || missing+=(nginx-light)
   [[ -x $chromium ]] || missing+=(chromium)
   [[ -x $nginx ]] || missing+=(nginx-light)
   if ((${#missing[@]} == 0)); then return; fi

@@ -47,6 +47,9 @@ public sealed partial class NodeCommands
     private readonly ConcurrentDictionary<string, Func<NodeCommand, Task<int>>> _handlers = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<Guid, byte> _underWay = new();
 
+    /// <summary>What was done lately, so that none is done twice when the store did not take the answer.</summary>
+    private readonly ConcurrentDictionary<Guid, (int? Affected, long At)> _done = new();
+
     internal NodeCommands(ClusterStore store, NodeIdentity self, NodeRegistry nodes, TimeProvider time, ILogger<NodeCommands> logger)
     {
         _store = store;
@@ -85,6 +88,14 @@ public sealed partial class NodeCommands
     /// <summary>Begins what this node is asked to do.</summary>
     internal async Task RunOnceAsync()
     {
+        if (!_nodes.HasEntered)
+            return;
+        foreach (var (id, done) in _done)
+        {
+            if (_time.GetElapsedTime(done.At) > 2 * s_age)
+                _done.TryRemove(id, out _);
+        }
+
         foreach (var command in await _store.ReadCommandsAsync(_self.Id, s_age))
         {
             if (_underWay.TryAdd(command.Id, 0))
@@ -94,28 +105,33 @@ public sealed partial class NodeCommands
 
     private async Task RunAsync(NodeCommand command)
     {
-        int? affected = null;
+        if (!_done.TryGetValue(command.Id, out var done))
+            _done[command.Id] = done = (await DoAsync(command), _time.GetTimestamp());
         try
         {
-            if (_handlers.TryGetValue(command.Kind, out var handler))
-                affected = await handler(command);
+            await _store.FinishCommandAsync(command.Id, done.Affected);
         }
         catch (Exception e)
         {
-            LogFailed(e, command.Kind);
-        }
-
-        try
-        {
-            await _store.FinishCommandAsync(command.Id, affected);
-        }
-        catch (Exception e)
-        {
-            // It is read again and done again, which does no harm.
+            // It is read again, and only answered again.
             LogUnanswered(command.Kind, e.Message);
         }
 
         _underWay.TryRemove(command.Id, out _);
+    }
+
+    /// <returns>Null: this node cannot do it.</returns>
+    private async Task<int?> DoAsync(NodeCommand command)
+    {
+        try
+        {
+            return _handlers.TryGetValue(command.Kind, out var handler) ? await handler(command) : null;
+        }
+        catch (Exception e)
+        {
+            LogFailed(e, command.Kind);
+            return null;
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The command {Kind} failed")]

@@ -31,6 +31,9 @@ public sealed partial class NodeRegistry : BackgroundService
     private TaskCompletionSource _nextBeat = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<Func<Task>> _afterBeat = [];
     private volatile bool _entered;
+    private volatile bool _replaced;
+    private long? _lastBeat;
+    private long _beatingSince;
     private volatile Dictionary<string, NodeInfo> _nodes = [];
 
     internal NodeRegistry(ClusterStore store, NodeIdentity self, NodeMeter meter, TimeProvider time, ILogger<NodeRegistry> logger)
@@ -45,8 +48,8 @@ public sealed partial class NodeRegistry : BackgroundService
     /// <summary>All nodes that are known, as of the last heartbeat; also those that have stopped or are lost.</summary>
     public IReadOnlyCollection<NodeInfo> Nodes => _nodes.Values;
 
-    /// <summary>Whether this node is entered: before, what an earlier start left open is not closed yet.</summary>
-    internal bool HasEntered => _entered;
+    /// <summary>Whether this node is entered: before, what an earlier start left open is not closed yet; after another took its id, it writes nothing more.</summary>
+    internal bool HasEntered => _entered && !_replaced;
 
     /// <summary>How this node stands with Redis, for its figures; null, or nothing answered: there is none.</summary>
     public Func<string?>? RedisState { get; set; }
@@ -86,13 +89,22 @@ public sealed partial class NodeRegistry : BackgroundService
         if (!_entered)
             await _store.EnterNodeAsync(_self);
         _entered = true;
+        var began = _time.GetTimestamp();
         var figures = _meter.Read(Load?.Invoke() ?? new ConnectionLoad(0, 0, 0), RedisState?.Invoke(), _self.IsDraining);
         var beat = await _store.BeatAsync(_self, JsonSerializer.Serialize(figures, WireJson.Options));
-        if (beat == HeartbeatResult.Replaced)
+        if (beat == HeartbeatResult.Replaced && !_replaced)
             LogReplaced(_self.Id);
-        if (beat == HeartbeatResult.WasLost)
+        _replaced |= beat == HeartbeatResult.Replaced;
+        // Also when the answer that said so was lost.
+        var wasAway = _lastBeat is not { } last || _time.GetElapsedTime(last, began) >= s_lease;
+        if (beat == HeartbeatResult.WasLost || (wasAway && _lastBeat is not null))
             CameBack?.Invoke();
-        await _store.CloseLostNodesAsync(s_lease);
+        if (wasAway)
+            _beatingSince = began;
+        _lastBeat = began;
+        // When the database was away, the others' heartbeats are as old as this node's own was: they are given the time to come back too.
+        if (_time.GetElapsedTime(_beatingSince) >= s_lease)
+            await _store.CloseLostNodesAsync(s_lease);
         await ReadAsync();
         foreach (var work in _afterBeat)
             await work();

@@ -80,8 +80,9 @@ public sealed partial class RedisConnection : BackgroundService
         {
             return;
         }
-        catch (Exception e) when (e is RedisException or TimeoutException or System.Net.Sockets.SocketException)
+        catch (Exception e)
         {
+            // Whatever it is, Redis is not to be counted on, and the node goes on.
             trouble = e.Message.Split('\n', ',')[0];
         }
 

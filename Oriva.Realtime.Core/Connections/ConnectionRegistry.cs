@@ -80,10 +80,7 @@ public sealed partial class ConnectionRegistry : BackgroundService
         if (!_open.TryRemove(connection.Id, out _))
             return;
         connection.Close(reason);
-        if (_urgent.Count - _open.Count > MostClosedWaiting)
-            _forgot = true;
-        else
-            Write(connection);
+        Write(connection);
     }
 
     internal LiveConnection? Find(string id) => _open.GetValueOrDefault(id);
@@ -125,10 +122,29 @@ public sealed partial class ConnectionRegistry : BackgroundService
         catch (StoreException e)
         {
             LogPutOff(e.Message);
+            Forget();
         }
         catch (Exception e)
         {
             LogFailed(e);
+        }
+    }
+
+    /// <summary>Bounds what is kept for a store that is away: of those that have closed, beyond some, only that there were more is remembered.</summary>
+    private void Forget()
+    {
+        for (var left = _rotation.Count; left > 0 && _rotation.Count > _open.Count + MostClosedWaiting && _rotation.TryDequeue(out var connection); left--)
+        {
+            if (!connection.IsClosed)
+                _rotation.Enqueue(connection);
+        }
+
+        for (var left = _urgent.Count; left > 0 && _urgent.Count > _open.Count + MostClosedWaiting && _urgent.TryDequeue(out var connection); left--)
+        {
+            if (connection.IsClosed)
+                _forgot = true; // still marked, so that it is not queued again
+            else
+                _urgent.Enqueue(connection);
         }
     }
 
@@ -146,14 +162,21 @@ public sealed partial class ConnectionRegistry : BackgroundService
 
     private async Task SaveUrgentAsync()
     {
-        var taken = new List<LiveConnection>();
-        var states = new List<ConnectionState>();
+        // Taken before any is unmarked, so that none is in the batch twice.
+        var waiting = new List<LiveConnection>();
+        while (waiting.Count < RowsAStatement && _urgent.TryDequeue(out var next))
+            waiting.Add(next);
+
+        var (taken, states) = (new List<LiveConnection>(), new List<ConnectionState>());
         var bytes = 0;
-        while (taken.Count < RowsAStatement && bytes < BytesAStatement && _urgent.TryDequeue(out var connection))
+        foreach (var connection in waiting)
         {
             // Unmarked first: what changes from here on is written again.
             connection.UnmarkQueued();
-            bytes += Add(connection, taken, states);
+            if (bytes < BytesAStatement)
+                bytes += Add(connection, taken, states);
+            else
+                Write(connection);
         }
 
         await SaveOrRepeatAsync(() => _store.SaveConnectionsAsync(_self.Id, states), () => taken.ForEach(Write));
@@ -169,7 +192,10 @@ public sealed partial class ConnectionRegistry : BackgroundService
             if (connection.IsClosed)
                 continue;
             _rotation.Enqueue(connection);
-            if (_time.GetElapsedTime(connection.WrittenAt) >= s_figuresInterval && connection.Fingerprint() != connection.WrittenFingerprint)
+            if (_time.GetElapsedTime(connection.LookedAt) < s_figuresInterval)
+                continue;
+            connection.LookedAt = _time.GetTimestamp();
+            if (connection.Fingerprint() != connection.WrittenFingerprint)
                 bytes += Add(connection, taken, states);
         }
 
@@ -180,7 +206,7 @@ public sealed partial class ConnectionRegistry : BackgroundService
 
     private int Add(LiveConnection connection, List<LiveConnection> taken, List<ConnectionState> states)
     {
-        (connection.WrittenFingerprint, connection.WrittenAt) = (connection.IsClosed ? 0 : connection.Fingerprint(), _time.GetTimestamp());
+        (connection.WrittenFingerprint, connection.LookedAt) = (connection.IsClosed ? 0 : connection.Fingerprint(), _time.GetTimestamp());
         var state = connection.Describe();
         taken.Add(connection);
         states.Add(state);

@@ -83,7 +83,7 @@ public sealed class LiveConnection
 
     internal int WrittenFingerprint { get; set; }
 
-    internal long WrittenAt { get; set; }
+    internal long LookedAt { get; set; }
 
     /// <returns>False: it waits to be written already.</returns>
     internal bool MarkQueued() => Interlocked.Exchange(ref _queued, 1) == 0;

@@ -44,6 +44,7 @@ public sealed partial class Presence : BackgroundService
     private readonly SemaphoreSlim _asking = new(1, 1);
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Watched> _watched = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, HashSet<string>> _scopesOf = new(StringComparer.Ordinal);
     private bool _isFresh;
 
     internal Presence(RealtimeDatabase database, AccessPolicy access, TimeProvider time, ILogger<Presence> logger)
@@ -70,34 +71,16 @@ public sealed partial class Presence : BackgroundService
             return new Fault(FaultCodes.TopicForbidden, "The token gives no access to this topic, or there is none.");
 
         var scope = LiveConnection.Scope(request.App, request.Topic);
-        await _asking.WaitAsync(cancellationToken);
         try
         {
-            Watched? known;
-            lock (_lock)
-                known = _watched.GetValueOrDefault(scope);
-            var present = known is not null && _isFresh ? known.Users : (await ReadAsync([scope], cancellationToken)).GetValueOrDefault(scope, []);
-            lock (_lock)
-            {
-                if (known is not null)
-                    Update(known, present);
-                if (connection.Session.IsSubscribedTo(request.App) && !connection.IsClosed)
-                {
-                    if (!_watched.TryGetValue(scope, out known))
-                        _watched[scope] = known = new Watched(request.App, request.Topic) { Users = present };
-                    known.Watchers[connection.Id] = (connection, encode);
-                }
-            }
-
-            return new PresenceAnswer([.. present.Values.OrderBy(user => user.UserId, StringComparer.Ordinal).Take(MostUsers)], present.Count);
+            // Only what it follows can be watched, so that a connection has no more watched than it has streams. Who only asks, waits for nobody.
+            return Follows(connection, request.App, request.Topic)
+                ? await WatchAsync(connection, request, scope, encode, cancellationToken)
+                : ToAnswer((await ReadAsync([scope], cancellationToken)).GetValueOrDefault(scope, []));
         }
         catch (Exception e) when (StoreOutage.Is(e))
         {
             return Fault.Unavailable("Who is there cannot be read at the moment.");
-        }
-        finally
-        {
-            _asking.Release();
         }
     }
 
@@ -107,11 +90,19 @@ public sealed partial class Presence : BackgroundService
     {
         lock (_lock)
         {
-            foreach (var (scope, watched) in _watched)
+            if (!_scopesOf.TryGetValue(connectionId, out var scopes))
+                return;
+            foreach (var scope in scopes)
             {
-                if ((app is null || watched.App == app) && watched.Watchers.Remove(connectionId) && watched.Watchers.Count == 0)
+                if (!_watched.TryGetValue(scope, out var watched) || (app is not null && watched.App != app))
+                    continue;
+                scopes.Remove(scope);
+                if (watched.Watchers.Remove(connectionId) && watched.Watchers.Count == 0)
                     _watched.Remove(scope);
             }
+
+            if (scopes.Count == 0)
+                _scopesOf.Remove(connectionId);
         }
     }
 
@@ -134,8 +125,6 @@ public sealed partial class Presence : BackgroundService
                 {
                     if (_watched.TryGetValue(scope, out var watched))
                         Update(watched, found.GetValueOrDefault(scope, []));
-                    if (watched?.Watchers.Count == 0)
-                        _watched.Remove(scope);
                 }
             }
 
@@ -174,6 +163,57 @@ public sealed partial class Presence : BackgroundService
         }
     }
 
+    private static bool Follows(LiveConnection connection, string app, string? topic) =>
+        !connection.IsClosed && connection.Session.IsSubscribedTo(app) && (topic is null || connection.Session.TopicsOf(app).Contains(topic));
+
+    private static PresenceAnswer ToAnswer(Dictionary<string, PresentUser> present) =>
+        new([.. present.Values.OrderBy(user => user.UserId, StringComparer.Ordinal).Take(MostUsers)], present.Count);
+
+    private async Task<PresenceAnswer> WatchAsync(
+        LiveConnection connection, PresenceRequest request, string scope, Func<SignalMessage, object> encode, CancellationToken cancellationToken)
+    {
+        await _asking.WaitAsync(cancellationToken);
+        try
+        {
+            Watched? watched;
+            lock (_lock)
+            {
+                if (_watched.TryGetValue(scope, out watched) && _isFresh)
+                    return Add(watched);
+            }
+
+            var present = (await ReadAsync([scope], cancellationToken)).GetValueOrDefault(scope, []);
+            lock (_lock)
+            {
+                if (watched is not null)
+                    Update(watched, present);
+                // Nobody watched it, or the last who did has left meanwhile.
+                if (!_watched.TryGetValue(scope, out watched))
+                    watched = new Watched(request.App, request.Topic) { Users = present };
+                return Add(watched);
+            }
+        }
+        finally
+        {
+            _asking.Release();
+        }
+
+        PresenceAnswer Add(Watched watched)
+        {
+            // It may have closed or unsubscribed meanwhile: then nobody would take it out again.
+            if (Follows(connection, request.App, request.Topic))
+            {
+                _watched[scope] = watched;
+                watched.Watchers[connection.Id] = (connection, encode);
+                if (!_scopesOf.TryGetValue(connection.Id, out var scopes))
+                    _scopesOf[connection.Id] = scopes = new HashSet<string>(StringComparer.Ordinal);
+                scopes.Add(scope);
+            }
+
+            return watched.Answer;
+        }
+    }
+
     /// <summary>Behind both walls: as a reader who may see who is in these scopes and nothing else.</summary>
     private async Task<Dictionary<string, Dictionary<string, PresentUser>>> ReadAsync(List<string> scopes, CancellationToken cancellationToken)
     {
@@ -197,13 +237,11 @@ public sealed partial class Presence : BackgroundService
         var data = JsonSerializer.SerializeToElement(new { joined, left, total = present.Count }, WireJson.Options);
         var signal = new SignalMessage(watched.App, watched.Topic, UserId: null, Caller.Service.Sub, SignalName, data, _time.GetUtcNow());
         object? frame = null;
-        foreach (var (id, (connection, encode)) in watched.Watchers)
+        foreach (var (_, (connection, encode)) in watched.Watchers)
         {
-            // Access may have gone since, and with it the subscription.
-            if (connection.Session.IsSubscribedTo(watched.App) && (watched.Topic is null || _access.MayFollow(connection.Session.Caller, watched.App, watched.Topic)))
+            // Access may have gone since, and with it the subscription, or it is another one, without the topic.
+            if (Follows(connection, watched.App, watched.Topic) && (watched.Topic is null || _access.MayFollow(connection.Session.Caller, watched.App, watched.Topic)))
                 connection.Session.Signal(frame ??= encode(signal));
-            else
-                watched.Watchers.Remove(id);
         }
     }
 
@@ -220,8 +258,18 @@ public sealed partial class Presence : BackgroundService
 
         public string? Topic { get; } = topic;
 
+        private Dictionary<string, PresentUser> _users = [];
+        private PresenceAnswer? _answer;
+
         /// <summary>Who was there when it was last looked.</summary>
-        public Dictionary<string, PresentUser> Users { get; set; } = [];
+        public Dictionary<string, PresentUser> Users
+        {
+            get => _users;
+            set => (_users, _answer) = (value, null);
+        }
+
+        /// <summary>The same for everybody who asks.</summary>
+        public PresenceAnswer Answer => _answer ??= ToAnswer(_users);
 
         public Dictionary<string, (LiveConnection Connection, Func<SignalMessage, object> Encode)> Watchers { get; } = new(StringComparer.Ordinal);
     }

@@ -332,7 +332,7 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget, TimeProvi
         Drop(dropped);
     }
 
-    /// <summary>One run without a gap, the newest.</summary>
+    /// <summary>One run without a gap: the one that was heard of last.</summary>
     private void KeepEarly(StoredEvent e)
     {
         if (_early is [.., var newest] && (e.Position != newest.Position + 1 || _early.Count == MostEvents))

@@ -96,7 +96,7 @@ internal static class FeedMessage
 
     private static ActiveStream? Find(StreamFeed feed, ReadOnlySpan<byte> name)
     {
-        const int longest = 512;
+        const int longest = 1_024;
         Span<char> text = stackalloc char[longest];
         return name.Length <= longest ? feed.Find(text[..Encoding.UTF8.GetChars(name, text)]) : null;
     }

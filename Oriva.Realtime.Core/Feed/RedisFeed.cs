@@ -3,19 +3,18 @@ using Microsoft.Extensions.Logging;
 using Oriva.Realtime.Core.Cluster;
 using Oriva.Realtime.Core.Diagnostics;
 using Oriva.Realtime.Core.EventLog;
-using Oriva.Realtime.Core.Storage;
 using StackExchange.Redis;
 
 namespace Oriva.Realtime.Core.Feed;
 
 /// <summary>
 /// Carries what a node has appended to the other nodes, over Redis: one message a commit and lane, after the commit. A receiver believes only what follows on
-/// what it has, and asks the log for the rest; so a message that is lost, late, doubled or forged costs a read at most, and never an event.
+/// what it has, and asks the log for the rest; so a message that is lost, late or doubled costs a read at most, and never an event.
 /// </summary>
 /// <remarks>
 /// Nobody waits for Redis. While it is away, or does not keep up, nothing is sent and nothing kept: the poll of heads finds the events within about a second.
 /// A lane is a hash of the stream's name, so that a stream's messages stay in order and several are worked on at once. The channel carries the store's epoch:
-/// deployments that share a Redis do not hear each other.
+/// deployments that share a Redis do not hear each other. Whoever can publish on these channels can show sessions what is not in the log: Redis is the cluster's own.
 /// </remarks>
 internal sealed partial class RedisFeed(
     RedisConnection redis, NodeIdentity self, StoreEpoch epoch, StreamFeed feed, RealtimeMetrics metrics, TimeProvider time, ILogger<RedisFeed> logger)
@@ -31,6 +30,7 @@ internal sealed partial class RedisFeed(
 
     private volatile ISubscriber? _subscriber;
     private RedisChannel[] _channels = [];
+    private int _followedLanes;
     private int _underWay;
     private long _bytesUnderWay;
 
@@ -64,8 +64,8 @@ internal sealed partial class RedisFeed(
                 // A process that only publishes hears nothing.
                 using var ending = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, uptime.Ended);
                 await feed.Followed.WaitAsync(ending.Token);
-                foreach (var channel in _channels)
-                    (await subscriber.SubscribeAsync(channel)).OnMessage(message => Receive(message.Message));
+                for (; _followedLanes < Lanes; _followedLanes++)
+                    (await subscriber.SubscribeAsync(_channels[_followedLanes])).OnMessage(message => Receive(message.Message));
                 // The client subscribes again by itself after each outage.
                 return;
             }
@@ -73,7 +73,7 @@ internal sealed partial class RedisFeed(
             {
                 // The node stops, or Redis has gone.
             }
-            catch (Exception e) when (e is RedisException or TimeoutException or StoreException)
+            catch (Exception e)
             {
                 LogNotYet(e.Message);
             }

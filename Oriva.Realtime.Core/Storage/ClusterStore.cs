@@ -10,6 +10,7 @@ internal sealed class ClusterStore(StoreDialect dialect, ClusterStatements sql) 
     public Task EnterNodeAsync(NodeIdentity node) => InTransactionAsync(async connection =>
     {
         await connection.ExecuteAsync(sql.CloseConnectionsOf, [("node", node.Id), ("reason", CloseReasons.NodeRestarted)]);
+        await connection.ExecuteAsync(sql.DropCommandsOf, [("node", node.Id)]);
         return await connection.ExecuteAsync(
             sql.EnterNode,
             [("node", node.Id), ("instance", Id(node.Instance)), ("url", node.AdvertisedUrl), ("version", node.Version), ("started", Time(node.StartedAt))]);
@@ -36,8 +37,9 @@ internal sealed class ClusterStore(StoreDialect dialect, ClusterStatements sql) 
     /// <summary>The node stops in order, and with it its connections.</summary>
     public Task LeaveNodeAsync(NodeIdentity node) => InTransactionAsync(async connection =>
     {
-        await connection.ExecuteAsync(sql.CloseConnectionsOf, [("node", node.Id), ("reason", CloseReasons.NodeStopped)]);
-        return await connection.ExecuteAsync(sql.LeaveNode, [("node", node.Id), ("instance", Id(node.Instance))]);
+        // Not those of another start that has taken its id.
+        var isOwn = await connection.ExecuteAsync(sql.LeaveNode, [("node", node.Id), ("instance", Id(node.Instance))]) > 0;
+        return isOwn && await connection.ExecuteAsync(sql.CloseConnectionsOf, [("node", node.Id), ("reason", CloseReasons.NodeStopped)]) > 0;
     });
 
     public Task<List<NodeInfo>> ReadNodesAsync(TimeSpan lease) => WithConnectionAsync(connection => connection.QueryAsync(
@@ -133,6 +135,9 @@ internal sealed record ClusterStatements
     public required string SaveConnections { get; init; }
 
     public required string CloseUnknown { get; init; }
+
+    /// <summary>What was asked of an earlier start of the node.</summary>
+    public required string DropCommandsOf { get; init; }
 
     public required string AddCommands { get; init; }
 

@@ -66,6 +66,8 @@ internal static class PostgresClusterSql
             SELECT id, node, kind, target, reason, now() FROM json_to_recordset(@rows::json) AS r(id uuid, node text, kind text, target text, reason text)
             """,
 
+        DropCommandsOf = "UPDATE realtime.node_commands SET done_at = now() WHERE node_id = @node AND done_at IS NULL",
+
         ReadCommands = """
             SELECT id, kind, target, reason FROM realtime.node_commands
             WHERE node_id = @node AND done_at IS NULL AND created_at > now() - @age ORDER BY id

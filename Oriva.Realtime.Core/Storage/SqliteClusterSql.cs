@@ -22,6 +22,7 @@ internal static class SqliteClusterSql
             """,
 
         CloseLostNodes = $"""
+            UPDATE nodes SET lost_at = {Now} WHERE heartbeat_at < {Now} - @lease AND stopped_at IS NULL AND lost_at IS NULL;
             UPDATE websocket_connections SET closed_at = {Now}, close_reason = @reason
             WHERE closed_at IS NULL AND node_id IN (SELECT id FROM nodes WHERE heartbeat_at < {Now} - @lease)
             """,
@@ -58,6 +59,8 @@ internal static class SqliteClusterSql
             INSERT INTO node_commands (id, node_id, kind, target, reason, created_at)
             SELECT value ->> 'id', value ->> 'node', value ->> 'kind', value ->> 'target', value ->> 'reason', {Now} FROM json_each(@rows)
             """,
+
+        DropCommandsOf = $"UPDATE node_commands SET done_at = {Now} WHERE node_id = @node AND done_at IS NULL",
 
         ReadCommands = $"SELECT id, kind, target, reason FROM node_commands WHERE node_id = @node AND done_at IS NULL AND created_at > {Now} - @age ORDER BY id",
 

@@ -38,8 +38,7 @@ internal static class ClusterBuilderExtensions
         });
         commands.Handle(NodeCommandKinds.Resume, _ =>
         {
-            drain.Resume();
-            return Task.FromResult(connections.Connections.Count);
+            return drain.Resume() ? Task.FromResult(connections.Connections.Count) : throw new InvalidOperationException("The node stops.");
         });
     }
 

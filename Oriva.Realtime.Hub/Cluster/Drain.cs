@@ -10,7 +10,7 @@ namespace Oriva.Realtime.Hub.Cluster;
 /// streams end and held polls are answered at once, because their clients come back by themselves.
 /// </summary>
 internal sealed partial class Drain(
-    ConnectionLifetimeManager connections, NodeIdentity self, NodeRegistry nodes, IOptions<ClusterOptions> options, TimeProvider time, ILogger<Drain> logger)
+    ConnectionLifetimeManager connections, NodeIdentity self, NodeRegistry nodes, IOptions<ClusterOptions> options, IHostApplicationLifetime host, TimeProvider time, ILogger<Drain> logger)
 {
     private const string Reason = "draining";
     private const int ConnectionsPerSecond = 500;
@@ -24,6 +24,7 @@ internal sealed partial class Drain(
     private CancellationTokenSource _beginning = new();
     private CancellationTokenSource _resuming = new();
     private Task _running = Task.CompletedTask;
+    private bool _isLast;
 
     /// <summary>Cancelled when the next drain begins: for responses that would go on for long.</summary>
     public CancellationToken Beginning => Volatile.Read(ref _beginning).Token;
@@ -41,18 +42,28 @@ internal sealed partial class Drain(
         }
     }
 
+    /// <summary>Begins the last one, after which the process ends: it is not resumed.</summary>
+    public Task FinishAsync()
+    {
+        lock (_lock)
+            _isLast = true;
+        return StartAsync();
+    }
+
     /// <summary>Takes connections again. Those that were not closed yet stay.</summary>
-    public void Resume()
+    /// <returns>False: the process ends.</returns>
+    public bool Resume()
     {
         lock (_lock)
         {
-            if (!self.IsDraining)
-                return;
+            if (_isLast || !self.IsDraining)
+                return !_isLast;
             self.IsDraining = false;
             _resuming.Cancel();
         }
 
         _ = nodes.BeatNowAsync();
+        return true;
     }
 
     /// <summary>Over how long goodbyes are spread.</summary>
@@ -92,12 +103,28 @@ internal sealed partial class Drain(
         }
 
         LogEnds(time.GetElapsedTime(began), connections.Connections.Count);
+        _ = SendLateOnesAwayAsync(resumed);
 
         void Tell(ConnectionSession connection, TimeSpan when)
         {
             told.Add(connection);
             connection.SayGoodbye(Reason, when - time.GetElapsedTime(began));
             closing.Enqueue(connection, when + s_grace);
+        }
+    }
+
+    /// <summary>Who negotiated before the drain may still come when it is over, as long as the node takes nobody.</summary>
+    private async Task SendLateOnesAwayAsync(CancellationToken resumed)
+    {
+        while (!resumed.IsCancellationRequested && !host.ApplicationStopping.IsCancellationRequested)
+        {
+            foreach (var late in connections.Connections)
+            {
+                late.SayGoodbye(Reason, TimeSpan.Zero);
+                _ = late.CloseAsync(Reason, mayReconnect: true);
+            }
+
+            await Task.Delay(s_grace, time, resumed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -35,7 +35,7 @@ internal sealed class DrainingLifetime(Drain drain, IHostApplicationLifetime hos
 
     private async Task DrainAndStopAsync()
     {
-        await drain.StartAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await drain.FinishAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         host.StopApplication();
     }
 }

@@ -10,8 +10,6 @@ internal static class Negotiation
     private const string Token = "connectionToken";
     private const string Id = "connectionId"; // which clients of version 0 send in the token's place
 
-    public static bool Is(HttpRequest request) => HttpMethods.IsPost(request.Method) && request.Path.Value!.EndsWith("/negotiate", StringComparison.Ordinal);
-
     /// <summary>Lets SignalR answer, and puts the node's id in front of the token.</summary>
     public static async Task AnswerAsync(HttpContext http, RequestDelegate next, string node)
     {

@@ -1,5 +1,7 @@
 using System.Net.Mime;
+using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.Primitives;
 using Oriva.Realtime.Core;
 using Oriva.Realtime.Core.Cluster;
@@ -27,12 +29,13 @@ internal sealed class NodeRouting(RequestDelegate next, NodeIdentity self, NodeR
     public Task InvokeAsync(HttpContext http)
     {
         var request = http.Request;
-        if (!request.Path.StartsWithSegments("/hubs"))
+        // Of the hub, and so behind its authorization; nothing else is counted or passed on.
+        if (http.GetEndpoint()?.Metadata.GetMetadata<HubMetadata>() is null)
             return next(http);
         var isPassedOn = false;
         if (PeerForwarder.ClaimsToBePassedOn(request) && !(isPassedOn = peers.TryReceive(http)))
             return AuthenticationFaults.ToProblem(new Fault(AuthenticationFaults.ForbiddenCode, "Only nodes of the cluster pass requests on.")).ExecuteAsync(http);
-        if (Negotiation.Is(request))
+        if (http.GetEndpoint()?.Metadata.GetMetadata<NegotiateMetadata>() is not null)
             return admission.Refuse() is { } refused ? refused.ToResult().ExecuteAsync(http) : Negotiation.AnswerAsync(http, next, self.Id);
 
         var id = request.Query[IdName].ToString();
@@ -75,7 +78,8 @@ internal sealed class NodeRouting(RequestDelegate next, NodeIdentity self, NodeR
             await AnswerUnknownAsync(http);
     }
 
-    private string? UrlOf(string node) => nodes.Find(node) is { IsAlive: true, AdvertisedUrl: { } url } ? url : null;
+    /// <summary>Also of a node that was given up: it may have been held up only, and whether it is there is seen at once.</summary>
+    private string? UrlOf(string node) => nodes.Find(node) is { StoppedAt: null, AdvertisedUrl: { } url } ? url : null;
 
     /// <summary>As SignalR has it.</summary>
     private static Task AnswerUnknownAsync(HttpContext http)

@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.StackExchangeRedis;
 using Microsoft.Extensions.Options;
 using Oriva.Realtime.Core.Cluster;
+using Oriva.Realtime.Core.Diagnostics;
 using StackExchange.Redis;
 
 namespace Oriva.Realtime.Hub.Connections;
@@ -21,10 +22,13 @@ namespace Oriva.Realtime.Hub.Connections;
 /// that was interrupted may believe that it follows what it does not.
 /// </remarks>
 internal sealed partial class Backplane(
-    RedisConnection redis, SignalOrigin origin, IHubProtocolResolver protocols, TimeProvider time, ILoggerFactory loggers) : BackgroundService
+    RedisConnection redis, SignalOrigin origin, IHubProtocolResolver protocols, RealtimeMetrics metrics, TimeProvider time, ILoggerFactory loggers) : BackgroundService
 {
     /// <summary>Connections that are entered at the same time.</summary>
     private const int Lanes = 16;
+
+    /// <summary>Sends that Redis has not answered; more are dropped.</summary>
+    private const int MostUnderWay = 1_024;
 
     private static readonly TimeSpan s_retry = TimeSpan.FromSeconds(1);
 
@@ -32,19 +36,34 @@ internal sealed partial class Backplane(
     private readonly ConcurrentDictionary<ConnectionSession, Entry> _entries = new();
     private readonly Channel<Entry>[] _lanes = [.. Enumerable.Range(0, Lanes).Select(_ => Channel.CreateUnbounded<Entry>())];
     private volatile RedisHubLifetimeManager<RealtimeHub>? _manager;
+    private int _underWay;
 
     /// <summary>Sends to the other nodes, if Redis is there. Never waits and never fails.</summary>
     public void Send(Func<HubLifetimeManager<RealtimeHub>, Task> send)
     {
-        if (_manager is { } manager && redis.IsUp)
+        if (_manager is not { } manager || !redis.IsUp)
+            return;
+        if (Volatile.Read(ref _underWay) >= MostUnderWay)
+            metrics.SignalDropped();
+        else
             _ = SendAsync(manager, send);
     }
 
-    /// <summary>The connection is new, or its groups have changed.</summary>
-    public void Changed(ConnectionSession session)
+    /// <summary>Connections that are entered, or about to be.</summary>
+    public int Count => _entries.Count;
+
+    /// <summary>The connection is new.</summary>
+    public void Came(ConnectionSession session)
     {
         if (redis.IsConfigured)
             Enqueue(_entries.GetOrAdd(session, static session => new Entry(session)));
+    }
+
+    /// <summary>The connection's groups have changed.</summary>
+    public void Changed(ConnectionSession session)
+    {
+        if (_entries.TryGetValue(session, out var entry))
+            Enqueue(entry);
     }
 
     /// <summary>The connection is closed.</summary>
@@ -70,8 +89,9 @@ internal sealed partial class Backplane(
             {
                 // The node stops, or Redis has gone.
             }
-            catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException)
+            catch (Exception e)
             {
+                // Whatever it is, it must not end the node.
                 LogInterrupted(e.Message);
             }
 
@@ -122,20 +142,25 @@ internal sealed partial class Backplane(
 
     private async Task SendAsync(HubLifetimeManager<RealtimeHub> manager, Func<HubLifetimeManager<RealtimeHub>, Task> send)
     {
+        Interlocked.Increment(ref _underWay);
         try
         {
             await send(manager);
         }
-        catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException)
+        catch (Exception e)
         {
             LogLost(e.Message);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _underWay);
         }
     }
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "A signal did not reach the other nodes: {Reason}")]
     private partial void LogLost(string reason);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Connections are entered at Redis anew: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Connections are entered at Redis anew: {Reason}")]
     private partial void LogInterrupted(string reason);
 
     /// <summary>A connection, and what the stock manager knows of it.</summary>

@@ -28,7 +28,7 @@ internal sealed class ConnectionLifetimeManager(
         var session = ConnectionSession.Start(connection, sessions, registry, presence, this, logger);
         _connections[connection.ConnectionId] = session;
         session.IsOverLimit = _users.Add(session.UserId, session) > limits.Value.ConnectionsPerUser;
-        backplane.Changed(session);
+        backplane.Came(session);
     }
 
     public override async Task OnDisconnectedAsync(HubConnectionContext connection)
@@ -115,7 +115,7 @@ internal sealed class ConnectionLifetimeManager(
     public IReadOnlyCollection<ConnectionSession> Connections => (IReadOnlyCollection<ConnectionSession>)_connections.Values;
 
     /// <summary>Connections, groups and users that are known here: all gone with the last connection.</summary>
-    public int Count => _connections.Count + _groups.Count + _users.Count;
+    public int Count => _connections.Count + _groups.Count + _users.Count + backplane.Count;
 
     private IEnumerable<ConnectionSession> Find(IReadOnlyList<string> connectionIds) =>
         connectionIds.Select(id => _connections.GetValueOrDefault(id)).OfType<ConnectionSession>();

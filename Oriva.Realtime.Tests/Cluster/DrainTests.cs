@@ -139,6 +139,41 @@ public sealed class DrainTests(PostgresHub fixture) : ClusterTests(fixture), ICl
     }
 
     [Fact]
+    public async Task WhoWasNegotiatedBefore_AndComesWhenTheDrainIsOver_IsSentElsewhereToo()
+    {
+        var node = await StartNodeAsync();
+        var user = node.As(Tokens.User(_user, WorkBuddy));
+        var id = await NegotiateAsync(user);
+        await node.Get<Drain>().StartAsync().Soon("a node without connections is drained");
+
+        (await user.GetAsync(Poll(id))).Status.ShouldBe(200);
+        (await user.PostAsync(Poll(id), """{"protocol":"json","version":1}""" + (char)RawClient.Separator)).Status.ShouldBe(200);
+
+        await Waiting.Eventually("it is sent away", async () => (await user.GetAsync(Poll(id))).Status == 404);
+        node.Get<ConnectionLifetimeManager>().Connections.ShouldBeEmpty();
+        node.Get<Drain>().Resume().ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task AnOperator_DrainsANodeFromAnother_ButResumesNoneThatStops()
+    {
+        var node = await StartNodeAsync();
+        await using var client = await HubClient.ConnectAsync(node.Address, Tokens.User(_user, WorkBuddy));
+        var path = $"/api/v1/admin/nodes/{IdOf(node)}/drain";
+        await Waiting.Eventually("the node is known", () => Hub.Get<NodeRegistry>().Find(IdOf(node)) is { IsAlive: true });
+
+        (await Admin.PostAsync(path, "")).ShouldBe(200).Number("connections").ShouldBe(1);
+        await client.Closed.Soon("the client is closed");
+        (await node.As(null).GetAsync("/health/ready")).ShouldBe(503);
+        (await Admin.DeleteAsync(path)).ShouldBe(200);
+        (await node.As(null).GetAsync("/health/ready")).ShouldBe(200);
+
+        await node.Get<Drain>().FinishAsync().Soon("the last drain ends");
+        (await Admin.DeleteAsync(path)).ShouldBeProblem(409, "conflict");
+        (await node.As(null).GetAsync("/health/ready")).ShouldBe(503);
+    }
+
+    [Fact]
     public async Task AStuckReader_DoesNotHoldUpTheDrain()
     {
         var node = await StartNodeAsync();
@@ -217,7 +252,7 @@ public sealed class DrainTests(PostgresHub fixture) : ClusterTests(fixture), ICl
 
     private static Drain DrainOf(HubHost node, TimeProvider time, TimeSpan? timeout = null) => new(
         node.Get<ConnectionLifetimeManager>(), node.Get<NodeIdentity>(), node.Get<NodeRegistry>(),
-        Options.Create(new ClusterOptions { DrainTimeout = timeout ?? TimeSpan.FromSeconds(15) }), time, node.Get<ILogger<Drain>>());
+        Options.Create(new ClusterOptions { DrainTimeout = timeout ?? TimeSpan.FromSeconds(15) }), node.Get<IHostApplicationLifetime>(), time, node.Get<ILogger<Drain>>());
 
     private sealed class StoppedHost : IHostApplicationLifetime
     {

@@ -5,6 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Oriva.Realtime.Core.Cluster;
 using Oriva.Realtime.Core.Sessions;
 using Oriva.Realtime.Hub;
+using Oriva.Realtime.Hub.Connections;
 using Oriva.Realtime.Tests.Infrastructure;
 using Oriva.Realtime.Tests.Transports;
 
@@ -113,6 +114,30 @@ public sealed class BackplaneTests(PostgresHub fixture) : HubTests(fixture), ICl
         proxy.PassAnswers();
         await Waiting.Eventually("it is healthy", async () => await StatusAsync(here) == "healthy");
         await SignalUntilAsync(sender, far, "back");
+    }
+
+    [Fact]
+    public async Task WhoHasGone_IsForgotten_HoweverItWent()
+    {
+        await using var proxy = RedisServer.StartProxy();
+        var hub = await StartAsync(RedisServer.NewConnectionString(proxy.Port));
+        foreach (var away in new[] { false, true })
+        {
+            if (away)
+                proxy.Refuse();
+            for (var round = 0; round < 10; round++)
+            {
+                var clients = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => FollowAsync(hub, _user)));
+                // Some go in the middle of a call that changes their groups.
+                await Task.WhenAll(clients.Select(async client =>
+                {
+                    await client.SendJsonAsync($$"""{"type":1,"invocationId":"s","target":"Subscribe","arguments":[{"app":"{{WorkBuddy}}"}]}""");
+                    await client.DisposeAsync();
+                }));
+            }
+
+            await Waiting.Eventually("nothing is left of them", () => hub.Get<ConnectionLifetimeManager>().Count == 0);
+        }
     }
 
     private async Task<(HubHost Here, HubHost There)> StartTwoAsync(string redis) => (await StartAsync(redis), await StartAsync(redis));

@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Time.Testing;
 using Oriva.Realtime.Core.Cluster;
 using Oriva.Realtime.Core.Connections;
 using Oriva.Realtime.Core.Storage;
@@ -26,6 +27,10 @@ public sealed class ManyNodesTests(PostgresHub fixture) : HubTests(fixture), ICl
             clients.AddRange(await Task.WhenAll(chunk.Select(i => RawClient.ConnectAsync(nodes[i % 2].Address, Tokens.User($"{_user}-{i / 2}", WorkBuddy)))));
 
         await AgreeAsync(count);
+        // Each is written again, some while they are being written.
+        await Task.WhenAll(clients.Select(client => client.CallAsync("Subscribe", new { app = WorkBuddy })));
+        await Eventually("all are present", async () => (await PresentCountAsync()) == count / 2, TimeSpan.FromSeconds(20));
+        nodes.SelectMany(node => node.Log.Lines).ShouldNotContain(line => line.Contains("could not be written", StringComparison.Ordinal));
         (await CountAsync(other, $"node={other.Get<NodeIdentity>().Id}")).ShouldBe(count / 2);
         other.Get<ConnectionRegistry>().Count.ShouldBe(count / 2);
 
@@ -41,6 +46,13 @@ public sealed class ManyNodesTests(PostgresHub fixture) : HubTests(fixture), ICl
             var started = TimeProvider.System.GetTimestamp();
             await Eventually($"{expected} connections are open", async () => await OpenAsync() == expected, TimeSpan.FromSeconds(20));
             TestContext.Current.TestOutputHelper?.WriteLine($"{expected} open: agreed after {TimeProvider.System.GetElapsedTime(started).TotalSeconds:0.0} s");
+        }
+
+        async Task<int> PresentCountAsync()
+        {
+            await using var context = Hub.Get<RealtimeDatabase>().ForService();
+            return await context.WebsocketConnections.Where(row => row.ClosedAt == null && row.UserId.StartsWith(_user) && row.Scopes.Contains(WorkBuddy)).Select(row => row.UserId).Distinct()
+                .CountAsync(TestContext.Current.CancellationToken);
         }
 
         async Task<int> OpenAsync()
@@ -127,6 +139,27 @@ public sealed class ManyNodesTests(PostgresHub fixture) : HubTests(fixture), ICl
             && (await Admin.GetAsync("/api/v1/admin/nodes")).Json.Items("items").Single(node => node.Text("id") == row.Text("node")).Flag("alive"));
         hub.Closed.IsCompleted.ShouldBeFalse();
         (await Admin.DeleteAsync($"{Connections}/{hub.Id}")).ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task AfterAnOutageOfTheStore_NobodyIsGivenUp_WhoMayComeBackToo()
+    {
+        var (store, time, node) = (await Fixture.NewStoreAsync(), new FakeTimeProvider(TimeProvider.System.GetUtcNow()), New("away"));
+        await using var host = await LogHost.StartAsync(store, new LogHostSettings { Time = time });
+        await store.ExecuteAsync($"""
+            INSERT INTO nodes (id, instance, version, started_at, heartbeat_at, figures) VALUES ('{node}', gen_random_uuid(), '0', now(), now() - interval '1 minute', '{"{}"}');
+            """);
+
+        await host.Get<NodeRegistry>().RunOnceAsync();
+        (await LostAsync()).ShouldBe(0, "this node has beaten once only");
+
+        time.Advance(TimeSpan.FromSeconds(9));
+        await host.Get<NodeRegistry>().RunOnceAsync();
+        time.Advance(TimeSpan.FromSeconds(9));
+        await host.Get<NodeRegistry>().RunOnceAsync();
+        (await LostAsync()).ShouldBe(1, "this node has beaten for a whole lease, and the other has not");
+
+        Task<long> LostAsync() => store.SingleAsync<long>($"SELECT count(*) FROM nodes WHERE id = '{node}' AND lost_at IS NOT NULL");
     }
 
     [Fact]
