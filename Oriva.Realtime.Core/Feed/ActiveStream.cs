@@ -103,6 +103,9 @@ internal sealed class ActiveStream(StreamName name, TailBudget budget, TimeProvi
         {
             if (events is { Count: > 0 })
                 Keep(events);
+            // What another node had told of may follow on now.
+            if (events is not null && _tail is [.., var newest])
+                head = Math.Max(head, newest.Position);
             if (head <= _head)
                 return false;
             Volatile.Write(ref _head, head);

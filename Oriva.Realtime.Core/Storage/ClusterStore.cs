@@ -38,7 +38,7 @@ internal sealed class ClusterStore(StoreDialect dialect, ClusterStatements sql) 
     public Task LeaveNodeAsync(NodeIdentity node) => InTransactionAsync(async connection =>
     {
         // Not those of another start that has taken its id.
-        var isOwn = await connection.ExecuteAsync(sql.LeaveNode, [("node", node.Id), ("instance", Id(node.Instance))]) > 0;
+        var isOwn = await connection.ExecuteAsync(sql.LeaveNode, [("node", node.Id), ("instance", Id(node.Instance)), ("draining", node.IsDraining)]) > 0;
         return isOwn && await connection.ExecuteAsync(sql.CloseConnectionsOf, [("node", node.Id), ("reason", CloseReasons.NodeStopped)]) > 0;
     });
 

@@ -33,7 +33,9 @@ internal static class PostgresClusterSql
 
         CloseConnectionsOf = "UPDATE realtime.websocket_connections SET closed_at = now(), close_reason = @reason WHERE node_id = @node AND closed_at IS NULL",
 
-        LeaveNode = "UPDATE realtime.nodes SET stopped_at = now() WHERE id = @node AND instance = @instance",
+        LeaveNode = """
+            UPDATE realtime.nodes SET stopped_at = now(), draining_since = CASE WHEN @draining THEN coalesce(draining_since, now()) END WHERE id = @node AND instance = @instance
+            """,
 
         ReadNodes = """
             SELECT id, advertised_url, version, started_at, heartbeat_at, figures::text, draining_since, stopped_at, lost_at,

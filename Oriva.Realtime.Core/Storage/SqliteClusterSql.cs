@@ -29,7 +29,9 @@ internal static class SqliteClusterSql
 
         CloseConnectionsOf = $"UPDATE websocket_connections SET closed_at = {Now}, close_reason = @reason WHERE node_id = @node AND closed_at IS NULL",
 
-        LeaveNode = $"UPDATE nodes SET stopped_at = {Now} WHERE id = @node AND instance = @instance",
+        LeaveNode = $"""
+            UPDATE nodes SET stopped_at = {Now}, draining_since = CASE WHEN @draining THEN coalesce(draining_since, {Now}) END WHERE id = @node AND instance = @instance
+            """,
 
         ReadNodes = $"""
             SELECT id, advertised_url, version, started_at, heartbeat_at, figures, draining_since, stopped_at, lost_at,

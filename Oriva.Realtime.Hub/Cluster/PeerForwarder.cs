@@ -20,15 +20,17 @@ internal sealed partial class PeerForwarder : IDisposable
     private static readonly ForwarderRequestConfig s_request = new() { ActivityTimeout = TimeSpan.FromMinutes(2) };
 
     private readonly IHttpForwarder _forwarder;
+    private readonly IHostApplicationLifetime _host;
     private readonly Transformer _transformer;
     private readonly HttpMessageInvoker _client;
     private readonly ILogger<PeerForwarder> _logger;
     private readonly byte[]? _secret;
     private int _saidThatSecretIsMissing;
 
-    public PeerForwarder(IHttpForwarder forwarder, IOptions<ClusterOptions> options, ILogger<PeerForwarder> logger)
+    public PeerForwarder(IHttpForwarder forwarder, IOptions<ClusterOptions> options, IHostApplicationLifetime host, ILogger<PeerForwarder> logger)
     {
         _forwarder = forwarder;
+        _host = host;
         _logger = logger;
         _secret = options.Value.Secret is { } secret ? Encoding.UTF8.GetBytes(secret) : null;
         _transformer = new Transformer(options.Value.Secret);
@@ -73,7 +75,9 @@ internal sealed partial class PeerForwarder : IDisposable
             return false;
         }
 
-        var error = await _forwarder.SendAsync(http, url, _client, s_request, _transformer, http.RequestAborted);
+        // What is passed on may last as long as its connection, and would hold up the stop of this node.
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, _host.ApplicationStopping);
+        var error = await _forwarder.SendAsync(http, url, _client, s_request, _transformer, ending.Token);
         if (error == ForwarderError.None || http.RequestAborted.IsCancellationRequested)
             return true;
         LogFailed(url, error);

@@ -29,7 +29,7 @@ internal static class RealtimeOptionsSetup
         services.AddOptions<WebPushOptions>().Configure<IConfiguration, IHostEnvironment>(Bind);
         services.AddOptions<WebhookOptions>().Configure<IConfiguration>((webhooks, configuration) => configuration.GetSection(WebhookOptions.Section).Bind(webhooks.Apps));
         services.AddOptions<RetentionOptions>().BindConfiguration("Retention");
-        services.AddOptions<ClusterOptions>().Configure<IConfiguration, IHostEnvironment>(Bind).ValidateOnStart();
+        services.AddOptions<ClusterOptions>().Configure<IConfiguration, IHostEnvironment>(Bind);
         services.AddOptions<StorageOptions>().Configure<IConfiguration, IHostEnvironment>(Bind);
         services.AddOptions<AppsOptions>().Configure<IConfiguration, IHostEnvironment>(Bind);
         // At the start, so that a key file that cannot be written shows then.

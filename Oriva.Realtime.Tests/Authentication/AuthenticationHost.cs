@@ -62,6 +62,7 @@ internal sealed class AuthenticationHost : IAsyncDisposable
         builder.AddRealtimeOptions();
         builder.AddRealtimeAuthentication();
         builder.Services.AddSingleton(new ApiKeys(null!, time)); // no test here sends a key
+        builder.Services.AddSingleton(new UserBlocks(null!, time)); // nor blocks anybody
 
         var app = builder.Build();
         app.UseAuthentication();
