@@ -1,0 +1,10 @@
+export { type Logger, RealtimeClient, type RealtimeOptions, type SubscribeCallbacks, type SubscribeOptions } from "./client.js";
+export type { Clock } from "./clock.js";
+export type { ConnectionState, Status } from "./connection.js";
+export type * from "./contract.js";
+export { type CursorStore, memoryCursors, storageCursors } from "./cursor-store.js";
+export type { Environment } from "./environment.js";
+export { RealtimeError } from "./errors.js";
+export type { AnyEvents, EventOf, NotificationEvents, TypePattern } from "./event-map.js";
+export type { Link, OpenLink, Transport } from "./link.js";
+export type { PresenceSnapshot } from "./presence.js";
