@@ -5,7 +5,7 @@ export default defineConfig({
     include: ["src/**/*.test.ts"],
     coverage: {
       include: ["src/**/*.ts"],
-      exclude: ["src/**/*.test.ts", "src/testing/**", "src/index.ts"],
+      exclude: ["src/**/*.test.ts", "src/test-kit/**", "src/index.ts"],
       thresholds: { lines: 85 },
       reporter: ["text"],
     },

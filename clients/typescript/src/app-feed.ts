@@ -187,7 +187,7 @@ export class AppFeed {
       this.#number = answer.subscription;
       this.#asked = plan.key;
       // Reset or cleared meanwhile: the answer continues what is over.
-      if (era !== this.#era) this.#askAgain();
+      if (era !== this.#era) this.#mustAskAgain = true;
       else this.#accept(answer, plan);
     } catch (error) {
       if (link !== this.#link) return;
@@ -245,6 +245,12 @@ export class AppFeed {
   #refuse(error: RealtimeError, plan: Plan): void {
     if (isPassing(error)) {
       this.#repairs++;
+      return this.#askAgain();
+    }
+    if (error.errors?.["/cursor"]) {
+      // The store gave nonsense. What was missed since is not known.
+      this.#resetDue = "cursor";
+      this.#forgetPositions();
       return this.#askAgain();
     }
     for (const subscriber of plan.blame(Object.keys(error.errors ?? {}))) {

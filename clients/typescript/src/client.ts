@@ -129,7 +129,9 @@ export class RealtimeClient<Events extends object = AnyEvents> {
   /** Disconnects. Subscribers stay and go on after the next `start` where they were. */
   async stop(): Promise<void> {
     this.#stopListening();
-    await Promise.race([this.#flush(), this.#pause(lastAckWithinMs)]);
+    const timer = new Timer(this.#clock);
+    await Promise.race([this.#flush(), new Promise<void>(resolve => timer.set(lastAckWithinMs, resolve))]);
+    timer.clear();
     await this.#connection.stop();
   }
 

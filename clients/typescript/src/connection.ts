@@ -22,7 +22,7 @@ export interface ConnectionState {
   readonly error: RealtimeError | undefined;
 }
 
-/** A start that takes longer is held up on its way: by a proxy that buffers, say. */
+/** A start, or a token, that takes longer is held up on its way: by a proxy that buffers, say. */
 const startWithinMs = 15_000;
 /** A connection that breaks sooner has not proved its transport, nor that the hub is well. */
 const provenAfterMs = 10_000;
@@ -124,7 +124,7 @@ export class Connection {
     this.#set({ status: this.#connectedOnce ? "reconnecting" : "connecting", transport: undefined, roundTripMs: undefined, nextRetryAt: undefined });
     let failure: RealtimeError;
     try {
-      const token = await this.options.tokens.fresh();
+      const token = await this.#inTime(this.options.tokens.fresh());
       if (run !== this.#run) return;
       const result = await this.#climbDown(run, this.#rung, this.options.transports.length);
       if (result === undefined || result === "obsolete") return;
@@ -303,10 +303,10 @@ export class Connection {
     for (const timer of [this.#renewal, this.#probe, this.#farewell]) timer.clear();
   }
 
-  #inTime(starting: Promise<void>): Promise<void> {
+  #inTime<Result>(starting: Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       const timer = new Timer(this.options.clock);
-      timer.set(startWithinMs, () => reject(new RealtimeError(disconnected, "The connection did not open in time.")));
+      timer.set(startWithinMs, () => reject(new RealtimeError(disconnected, "No answer in time.")));
       starting.then(resolve, reject).finally(() => timer.clear());
     });
   }

@@ -28,7 +28,7 @@ export function storageCursors(storage: Pick<Storage, "getItem" | "setItem" | "r
     load(app) {
       try {
         const cursor = JSON.parse(storage.getItem(prefix + app) ?? "null") as Cursor | null;
-        return typeof cursor?.epoch === "string" && typeof cursor.streams === "object" ? cursor : undefined;
+        return isCursor(cursor) ? cursor : undefined;
       } catch {
         return undefined; // written by somebody else
       }
@@ -40,4 +40,8 @@ export function storageCursors(storage: Pick<Storage, "getItem" | "setItem" | "r
       for (const key of keys) if (key?.startsWith(prefix)) storage.removeItem(key);
     },
   };
+}
+
+function isCursor(value: Cursor | null): value is Cursor {
+  return typeof value?.epoch === "string" && typeof value.streams === "object" && Object.values(value.streams ?? {}).every(Number.isSafeInteger);
 }

@@ -27,6 +27,9 @@ export function toRealtimeError(error: unknown): RealtimeError {
   const hub = /HubException: ([a-z_]+): ([\s\S]*)$/.exec(text) ?? /^([a-z_]+): ([\s\S]*)$/.exec(text);
   if (hub) return fromHub(hub[1] as string, hub[2] as string, error);
   const status = Number(/Status code '(\d{3})'/.exec(text)?.[1] ?? 0);
+  // The hub did answer, but says no more of faults that are its own.
+  if (text.startsWith("An unexpected error occurred invoking") || text.startsWith("Failed to invoke"))
+    return new RealtimeError("internal", text, { cause: error });
   if (status === 0) return new RealtimeError(disconnected, text, { cause: error });
   const code = /"code":\s*"([a-z_]+)"/.exec(text)?.[1] ?? byStatus[status] ?? (status >= 500 ? "unavailable" : "refused");
   return new RealtimeError(code, text, { status, cause: error });

@@ -27,7 +27,7 @@ export class TokenSource {
     const expiresAt = expiryOf(this.#current);
     if (expiresAt === undefined) return undefined;
     const left = expiresAt - this.clock.now();
-    return Math.max(left - 60_000, left / 2, 1_000);
+    return Math.max(left - 60_000, left / 2, 10_000);
   }
 }
 

@@ -25,9 +25,9 @@ export class FakePage {
 }
 
 export function setUp<Events extends object = AnyEvents>(more: Partial<RealtimeOptions> = {}, hub = new FakeHub()) {
-  const clock = new ManualClock();
+  const clock = (more.clock as ManualClock | undefined) ?? new ManualClock();
   const page = new FakePage();
-  const client = new RealtimeClient<Events>({ url: "http://hub/", token: () => "token", open: hub.open, clock, environment: page, ...more });
+  const client = new RealtimeClient<Events>({ url: "http://hub/", token: () => "token", open: hub.open, environment: page, ...more, clock });
   const errors: string[] = [];
   client.onError(error => errors.push(error.code));
   return { hub, clock, page, client, errors, settle };
