@@ -244,7 +244,7 @@ export class AppFeed {
 
   #refuse(error: RealtimeError, plan: Plan): void {
     if (isPassing(error)) {
-      this.#repairs++;
+      this.#repairs = Math.max(this.#repairs, 1);
       return this.#askAgain();
     }
     if (error.errors?.["/cursor"]) {
@@ -266,7 +266,7 @@ export class AppFeed {
   #askAgain(): void {
     this.#mustAskAgain = true;
     if (this.#retry.isSet) return;
-    const pause = this.#repairs === 0 ? 0 : backoff(this.#repairs, this.options.clock.random(), 1_000);
+    const pause = this.#repairs === 0 ? 0 : backoff(this.#repairs - 1, this.options.clock.random(), 1_000);
     this.#repairs++;
     if (pause === 0) this.#schedule();
     else this.#retry.set(pause, () => this.#schedule());

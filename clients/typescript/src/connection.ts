@@ -63,6 +63,7 @@ export class Connection {
   #refusals = 0;
   #probes = 0;
   #moving = false;
+  #movedAt = 0;
   readonly #retry: Timer;
   readonly #renewal: Timer;
   readonly #probe: Timer;
@@ -179,13 +180,14 @@ export class Connection {
     this.#link = link;
     this.#rung = rung;
     this.#connectedOnce = true;
-    this.#openedAt = this.options.clock.now();
+    this.#openedAt = this.#movedAt = this.options.clock.now();
     this.#farewell.clear();
     this.#set({ status: "connected", transport: this.options.transports[rung], roundTripMs: undefined, nextRetryAt: undefined, error: undefined });
     this.#scheduleRenewal();
     this.#scheduleProbe();
-    this.options.opened(link);
+    // First, so that its answer does not stand behind those of Subscribe.
     this.#heartbeat.start(link);
+    this.options.opened(link);
     if (before) discard(before);
   }
 
@@ -230,7 +232,7 @@ export class Connection {
       void this.#connect();
     } else if (this.#link) {
       void this.#heartbeat.beat();
-      if (this.#rung > 0) void this.#moveTo(this.#rung);
+      if (this.#rung > 0 && this.options.clock.now() - this.#movedAt >= firstProbeMs) void this.#moveTo(this.#rung);
     }
   }
 
@@ -238,9 +240,10 @@ export class Connection {
   async #moveTo(end: number): Promise<void> {
     if (!this.#link || this.#moving) return;
     this.#moving = true;
+    this.#movedAt = this.options.clock.now();
     const run = this.#run;
     try {
-      await this.options.tokens.fresh();
+      await this.#inTime(this.options.tokens.fresh());
       if (run === this.#run) await this.#climbDown(run, 0, Math.min(end, this.options.transports.length));
     } catch {
       // The link that there is goes on; when it ends, that is seen.

@@ -8,6 +8,15 @@ export interface CursorStore {
   clear(): void | Promise<void>;
 }
 
+/** What is used of `localStorage` and `sessionStorage`. */
+export interface WebStorage {
+  readonly length: number;
+  key(index: number): string | null;
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+  removeItem(key: string): void;
+}
+
 /** Forgotten with the page. */
 export function memoryCursors(): CursorStore {
   const cursors = new Map<string, Cursor>();
@@ -23,7 +32,7 @@ export function memoryCursors(): CursorStore {
  * Cursors in `localStorage` or `sessionStorage`. `localStorage` is one for all tabs, and the last to write wins: right where the tabs share the state that
  * events are applied to as well. Where each tab has its own state, take `sessionStorage`.
  */
-export function storageCursors(storage: Pick<Storage, "getItem" | "setItem" | "removeItem" | "key" | "length">, prefix = "oriva:cursor:"): CursorStore {
+export function storageCursors(storage: WebStorage, prefix = "oriva:cursor:"): CursorStore {
   return {
     load(app) {
       try {

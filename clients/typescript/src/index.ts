@@ -2,7 +2,7 @@ export { type Logger, RealtimeClient, type RealtimeOptions, type SubscribeCallba
 export type { Clock } from "./clock.js";
 export type { ConnectionState, Status } from "./connection.js";
 export type * from "./contract.js";
-export { type CursorStore, memoryCursors, storageCursors } from "./cursor-store.js";
+export { type CursorStore, memoryCursors, storageCursors, type WebStorage } from "./cursor-store.js";
 export type { Environment } from "./environment.js";
 export { RealtimeError } from "./errors.js";
 export type { AnyEvents, EventOf, NotificationEvents, TypePattern } from "./event-map.js";

@@ -175,6 +175,21 @@ describe("HTTP polling", () => {
     await world.client.stop();
   });
 
+  test("A token that is refused ends the connection, not the subscription", async () => {
+    const world = pollOnly();
+    const got: number[] = [];
+    world.client.subscribe({ app: "app", from: "start" }, event => void got.push(event.seq));
+    world.hub.publish("app");
+    world.answerWith(path => (path === "events/poll" ? Response.json({ code: "unauthenticated" }, { status: 401 }) : undefined));
+    await start(world);
+    await world.clock.advance(0);
+    expect(world.client.state).toMatchObject({ status: "closed", error: { code: "unauthenticated" } });
+    world.answerWith(() => undefined);
+    await start(world);
+    expect(got).toEqual([1]);
+    await world.client.stop();
+  });
+
   test("A refusal by HTTP has its code, status and faults", async () => {
     const world = pollOnly();
     world.client.subscribe({ app: "app" }, () => {});

@@ -82,7 +82,11 @@ export class PollLink implements Link {
     const subscription = (this.#numbers.get(app) ?? 0) + 1;
     this.#numbers.set(app, subscription);
 
-    const first = await this.#poll(request, 0);
+    const first = await this.#poll(request, 0).catch((error: RealtimeError) => {
+      // It is not the subscription that is refused but the token.
+      if (endsAll(error)) this.#end(error);
+      throw endsAll(error) ? new RealtimeError(disconnected, error.message, { cause: error }) : error;
+    });
     const streams = Object.fromEntries(
       Object.entries(first.cursor.streams).map(([stream, position]) => {
         const event = first.events.find(event => event.stream === stream);
@@ -113,7 +117,7 @@ export class PollLink implements Link {
         if (polling.signal.aborted || this.#closed.signal.aborted) return;
         const failure = error as RealtimeError;
         if (held && (failure.code === disconnected || failure.status === 502 || failure.status === 504)) afterCut = true;
-        else if (isPassing(failure) || failure.status === 401 || failure.code === "user_blocked") return this.#end(failure);
+        else if (isPassing(failure) || endsAll(failure)) return this.#end(failure);
         // Access to the app or a topic is gone: subscribing anew says to what.
         else return this.#handlers.get("reset")?.({ app: request.app, reason: "access" });
       }
@@ -166,12 +170,14 @@ export class PollLink implements Link {
     const { clock } = this.options;
     return new Promise(resolve => {
       const timer = new Timer(clock);
-      timer.set(shortestPauseMs + clock.random() * (longestPauseMs - shortestPauseMs), resolve);
-      for (const one of [signal, this.#closed.signal])
-        one.addEventListener("abort", () => {
-          timer.clear();
-          resolve();
-        });
+      const signals = [signal, this.#closed.signal];
+      const end = () => {
+        timer.clear();
+        for (const one of signals) one.removeEventListener("abort", end);
+        resolve();
+      };
+      for (const one of signals) one.addEventListener("abort", end);
+      timer.set(shortestPauseMs + clock.random() * (longestPauseMs - shortestPauseMs), end);
     });
   }
 
@@ -180,4 +186,8 @@ export class PollLink implements Link {
     this.#closed.abort();
     this.#onClose(error);
   }
+}
+
+function endsAll(error: RealtimeError): boolean {
+  return error.status === 401 || error.code === "user_blocked";
 }
