@@ -116,6 +116,37 @@ describe("The chain", () => {
     expect(order).toEqual(["reset cursor", "event 2"]);
   });
 
+  test("A batch of an older number that comes after the answer is ignored", async () => {
+    const { hub, client, settle } = setUp();
+    const got: number[] = [];
+    client.subscribe({ app: "app", type: "x.y" }, () => {});
+    client.start();
+    await settle();
+    hub.manual = true;
+    client.subscribe({ app: "app", type: "c.d" }, note(got));
+    await settle();
+    hub.publish("app", {}, "c.d");
+    hub.link.serve();
+    hub.link.delay();
+    while (hub.link.step()) await settle();
+    expect(got).toEqual([1]);
+  });
+
+  test("Who joins while a Subscribe is under way gets what is published from then on, and is told when the hub has it", async () => {
+    const { hub, client, settle } = setUp();
+    const order: string[] = [];
+    hub.manual = true;
+    client.subscribe({ app: "app", type: "x.y", from: "start" }, () => {}, { onReady: () => void order.push("first") });
+    client.start();
+    await settle();
+    client.subscribe({ app: "app", type: "c.d" }, event => void order.push(`event ${event.seq}`), { onReady: () => void order.push("second") });
+    hub.publish("app", {}, "c.d");
+    while (hub.link.step()) await settle();
+    client.subscribe({ app: "app", type: "c.d" }, () => {}, { onReady: () => void order.push("third") });
+    await settle();
+    expect(order).toEqual(["first", "second", "event 1", "third"]);
+  });
+
   test("A gap that asking again does not close is asked for with growing pauses", async () => {
     const { hub, clock, client, settle } = setUp();
     client.subscribe({ app: "app" }, () => {});

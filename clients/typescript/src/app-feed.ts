@@ -173,9 +173,9 @@ export class AppFeed {
     const link = this.#link;
     if (!link || this.#inFlight || this.#retry.isSet) return;
     if (!this.#loaded && this.#subscribers.size > 0) return this.#load();
-    const plan = planFor([...this.#subscribers].filter(subscriber => !subscriber.refused));
+    const plan = this.#plan();
     if (!plan) return this.#unsubscribe(link);
-    if (plan.key === this.#asked && !this.#mustAskAgain) return;
+    if (plan.key === this.#asked && !this.#mustAskAgain) return this.#tellReady(plan);
 
     this.#inFlight = true;
     this.#mustAskAgain = false;
@@ -196,6 +196,10 @@ export class AppFeed {
     }
     this.#early = [];
     this.#schedule();
+  }
+
+  #plan(): Plan | undefined {
+    return planFor([...this.#subscribers].filter(subscriber => !subscriber.refused));
   }
 
   #unsubscribe(link: Link): void {
@@ -239,6 +243,9 @@ export class AppFeed {
     if (reset !== undefined) this.#queue.add(0, () => this.#tellReset(reset));
     this.#saveSoon();
     this.options.subscribed(this.app);
+    // Who joined meanwhile is asked for next, from the same cursor: these would move past what it must get.
+    if (this.#plan()?.key !== plan.key) return;
+    this.#tellReady(plan);
     for (const batch of this.#early.splice(0)) this.batch(batch);
   }
 
@@ -279,6 +286,14 @@ export class AppFeed {
       const waiting = [...this.#subscribers].filter(one => takes(one, event)).map(one => this.#guard(() => one.handle?.(event), `a handler of ${event.type}`));
       const promises = waiting.filter(one => one !== undefined);
       if (promises.length > 0) return Promise.all(promises).then(() => this.#deliver(events, i + 1));
+    }
+  }
+
+  #tellReady(plan: Plan): void {
+    for (const subscriber of plan.subscribers) {
+      if (subscriber.ready) continue;
+      subscriber.ready = true;
+      if (subscriber.onReady) this.#queue.add(0, () => this.#guard(() => subscriber.onReady?.(), "onReady"));
     }
   }
 

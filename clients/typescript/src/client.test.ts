@@ -40,6 +40,7 @@ describe("Publishing", () => {
     hub.manual = true;
     const receipt = client.publish({ source: "app", type: "a.b" });
     await settle();
+    hub.link.serve(); // it is done, and the answer is lost
     hub.link.cut();
     hub.manual = false;
     await clock.advance(3_000);

@@ -56,6 +56,11 @@ export interface SubscribeOptions<Pattern extends string> {
 }
 
 export interface SubscribeCallbacks {
+  /**
+   * The service has the subscription: what is published from now on comes. Called once, before the first event. Who begins with a state fetched elsewhere
+   * fetches it here, so that nothing falls in between.
+   */
+  onReady?: () => unknown;
   /** What was missed cannot be had any more: fetch your state. Events go on from before this call. */
   onReset?: (reason: string) => unknown;
   /** The service refused the subscription. Without this, `onError` of the client is told. */

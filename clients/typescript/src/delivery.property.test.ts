@@ -12,6 +12,8 @@ const command = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant("step" as const), count: fc.integer({ min: 1, max: 4 }) }) },
   { weight: 2, arbitrary: fc.constant({ do: "lose" as const }) },
   { weight: 2, arbitrary: fc.constant({ do: "double" as const }) },
+  { weight: 3, arbitrary: fc.constant({ do: "serve" as const }) },
+  { weight: 2, arbitrary: fc.constant({ do: "delay" as const }) },
   { weight: 1, arbitrary: fc.constant({ do: "cut" as const }) },
   { weight: 1, arbitrary: fc.constant({ do: "join" as const }) },
   { weight: 1, arbitrary: fc.constant({ do: "leave" as const }) },
@@ -26,15 +28,18 @@ interface Setting {
   /** Handlers return a promise that takes so long. */
   slowMs: number;
   batchEvents: number;
+  /** The lasting subscribers take `a.*` only, so that who joins for `c.d` changes what the hub sends. */
+  narrow?: boolean;
 }
 
 /** Runs the commands against a hub whose messages arrive one by one; a reload drops the client as a crash does, and a new one takes its store. */
-async function run(commands: readonly (Command | { do: "reload" })[], { slowMs, batchEvents }: Setting) {
+async function run(commands: readonly (Command | { do: "reload" })[], { slowMs, batchEvents, narrow: isNarrow }: Setting) {
   const store = memoryCursors();
   const hub = new FakeHub();
   [hub.manual, hub.batchEvents] = [true, batchEvents];
   const lives: { got: RealtimeEvent[]; narrow: RealtimeEvent[] }[] = [];
-  const others: (() => void)[] = [];
+  const guests: { got: RealtimeEvent[]; heads: Record<string, number>; leave: () => void; left: boolean }[] = [];
+  const base = { app: "app", from: "start", ...(isNarrow && { type: "a.*" }) };
   const live = () => {
     const world = setUp({ cursors: store }, hub);
     const [got, narrow]: [RealtimeEvent[], RealtimeEvent[]] = [[], []];
@@ -43,8 +48,8 @@ async function run(commands: readonly (Command | { do: "reload" })[], { slowMs, 
       if (slowMs === 0) return void got.push(event);
       return new Promise<void>(resolve => world.clock.setTimeout(resolve, slowMs)).then(() => void got.push(event));
     };
-    world.client.subscribe({ app: "app", from: "start" }, record);
-    world.client.subscribe({ app: "app", from: "start", topic: "room-1" }, record);
+    world.client.subscribe(base, record);
+    world.client.subscribe({ ...base, topic: "room-1" }, record);
     world.client.subscribe({ app: "app", from: "start", type: "a.*" }, event => void narrow.push(event));
     world.client.start();
     return world;
@@ -64,12 +69,30 @@ async function run(commands: readonly (Command | { do: "reload" })[], { slowMs, 
       if (one.do === "step") for (let i = 0; i < one.count; i++) link.step();
       if (one.do === "lose") link.lose();
       if (one.do === "double") link.double();
+      if (one.do === "serve") link.serve();
+      if (one.do === "delay") link.delay();
       if (one.do === "beacon") link.beacon();
       if (one.do === "cut") link.cut();
       if (one.do === "move") link.say("goodbye", { reason: "draining", retryAfterMs: 500 });
     }
-    if (one.do === "join") others.push(world.client.subscribe({ app: "app", type: "c.d", topic: "room-2" }, () => {}));
-    if (one.do === "leave") others.pop()?.();
+    if (one.do === "join") {
+      const got: RealtimeEvent[] = [];
+      const leaves = [
+        world.client.subscribe({ app: "app", type: "c.d" }, event => void got.push(event)),
+        world.client.subscribe({ app: "app", topic: "room-2" }, () => {}),
+      ];
+      guests.push({
+        got,
+        heads: Object.fromEntries(streams.map(stream => [stream, hub.head(stream)])),
+        left: false,
+        leave: () => leaves.forEach(leave => void leave()),
+      });
+    }
+    const guest = one.do === "leave" ? guests.findLast(guest => !guest.left) : undefined;
+    if (guest) {
+      guest.leave();
+      guest.left = true;
+    }
     await settle();
   }
   for (let i = 0; i < 60; i++) {
@@ -84,7 +107,7 @@ async function run(commands: readonly (Command | { do: "reload" })[], { slowMs, 
   await world.clock.advance(2_000); // an acknowledgement may still be under way
   await stopping;
   expect(world.clock.waiting).toBe(0);
-  return { hub, lives };
+  return { hub, lives, guests };
 }
 
 const seqs = (events: readonly RealtimeEvent[]) =>
@@ -94,14 +117,26 @@ const published = (hub: FakeHub) => streams.flatMap(stream => hub.read(stream, 0
 test.each([
   { slowMs: 0, batchEvents: 2 },
   { slowMs: 3_000, batchEvents: 3 },
+  { slowMs: 0, batchEvents: 2, narrow: true },
 ])("Cuts, lost and doubled batches, moves and changes of subscription, %o: every event once and in order", { timeout: 120_000 }, async setting => {
   await fc.assert(
     fc.asyncProperty(fc.array(command, { maxLength: 40 }), async commands => {
-      const { hub, lives } = await run(commands, setting);
-      expect(seqs(lives[0]?.got ?? [])).toEqual(seqs(published(hub)));
+      const { hub, lives, guests } = await run(commands, setting);
+      expect(seqs(lives[0]?.got ?? [])).toEqual(seqs(published(hub).filter(event => event.type === "a.b" || !setting.narrow)));
       expect(seqs(lives[0]?.narrow ?? [])).toEqual(seqs(published(hub).filter(event => event.type === "a.b" && event.topic === undefined)));
+      // A guest has what was published while it was there: a part without a gap, to the end unless it left.
+      for (const { got, heads, left } of guests)
+        for (const stream of ["app", "app/users/ada"]) {
+          const all = published(hub)
+            .filter(event => event.stream === stream && event.type === "c.d")
+            .map(event => event.seq);
+          const own = got.filter(event => event.stream === stream).map(event => event.seq);
+          const first = own.length > 0 ? all.indexOf(own[0] as number) : all.length;
+          if (!left) expect(first).toBeLessThanOrEqual(all.filter(seq => seq <= (heads[stream] ?? 0)).length);
+          expect(own).toEqual(all.slice(first, left ? first + own.length : undefined));
+        }
     }),
-    { numRuns: 400 },
+    { numRuns: 500 },
   );
 });
 

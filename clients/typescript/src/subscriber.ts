@@ -10,9 +10,12 @@ export interface Subscriber {
   readonly from: From | undefined;
   readonly handle?: (event: RealtimeEvent) => unknown;
   readonly onReset?: ((reason: string) => unknown) | undefined;
+  readonly onReady?: (() => unknown) | undefined;
   readonly onError?: ((error: RealtimeError) => void) | undefined;
   /** The service refused it; it is left out until the next connection, which may have another token. */
   refused?: boolean;
+  /** It was told so. */
+  ready?: boolean;
 }
 
 /** Without a topic: everyone's and the own stream, whichever topics others follow on the same connection. */
@@ -29,6 +32,7 @@ export function takes(subscriber: Subscriber, event: RealtimeEvent): boolean {
 export interface Plan {
   /** Equal when the hub would send the same. */
   readonly key: string;
+  readonly subscribers: readonly Subscriber[];
   readonly topics: readonly string[];
   /** Absent: everything. */
   readonly interests: readonly Interest[] | undefined;
@@ -49,6 +53,7 @@ export function planFor(subscribers: readonly Subscriber[]): Plan | undefined {
   const interests = groups.length === 0 ? [nothing] : takesAll || groups.length > mostInterests ? undefined : groups.map(({ interest }) => interest);
   return {
     key: JSON.stringify([topics, interests]),
+    subscribers,
     topics,
     interests,
     blame(pointers) {

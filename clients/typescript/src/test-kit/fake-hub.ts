@@ -86,6 +86,8 @@ export class FakeLink implements Link {
   stopped = false;
   readonly calls: { method: string; argument: unknown }[] = [];
   readonly outgoing: Message[] = [];
+  /** Calls that the hub has yet to take, while `manual`. */
+  readonly incoming: (() => void)[] = [];
   readonly #handlers = new Map<string, (message: unknown) => void>();
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #numbers = new Map<string, number>();
@@ -139,9 +141,13 @@ export class FakeLink implements Link {
           error => answer(() => reject(error)),
         );
       else {
-        const value = this.#do(method, argument);
-        answer(() => resolve(value));
-        this.pump();
+        const serve = () => {
+          const value = this.#do(method, argument);
+          answer(() => resolve(value));
+          this.pump();
+        };
+        if (this.hub.manual) this.incoming.push(serve);
+        else serve();
       }
     });
   }
@@ -154,7 +160,7 @@ export class FakeLink implements Link {
   cut(error?: Error): void {
     if (!this.isOpen) return;
     this.isOpen = false;
-    this.outgoing.length = 0;
+    this.outgoing.length = this.incoming.length = 0;
     for (const reject of this.#pending) reject(new Error("The connection was lost."));
     this.#onClose(error);
   }
@@ -162,18 +168,32 @@ export class FakeLink implements Link {
   /** The page behind it is gone, and hears of nothing. */
   vanish(): void {
     this.isOpen = false;
-    this.outgoing.length = 0;
+    this.outgoing.length = this.incoming.length = 0;
   }
 
   say(method: string, message: unknown): void {
     this.#say({ kind: "call", method, message });
   }
 
-  /** The next message arrives. */
+  /** The next message arrives; false: there is none, in neither direction. */
   step(): boolean {
     const message = this.outgoing.shift();
     if (message) this.#arrive(message);
-    return message !== undefined;
+    return message !== undefined || this.serve();
+  }
+
+  /** The hub takes the next call. */
+  serve(): boolean {
+    const call = this.incoming.shift();
+    call?.();
+    return call !== undefined;
+  }
+
+  /** The next batch was on its way when a Subscribe was answered, and comes after the answer. */
+  delay(): void {
+    const i = this.outgoing.findIndex(message => message.kind === "call");
+    const j = this.outgoing.findIndex((message, at) => at > i && message.kind === "answer");
+    if (i >= 0 && j > i) this.outgoing.splice(j, 0, ...this.outgoing.splice(i, 1));
   }
 
   /** The next batch is lost. */
