@@ -297,13 +297,37 @@ describe("The ladder", () => {
 
   test("A failed negotiation is not taken for the transport's fault; after two, HTTP polling is tried", async () => {
     const { hub, clock, client } = setUp();
-    hub.refuse = transport => (transport === "polling" ? undefined : status(503));
+    hub.refuse = transport => (transport === "polling" ? undefined : new Error("Failed to complete negotiation with the server: TypeError: Failed to fetch"));
     client.start();
     await clock.advance(0);
     expect(hub.links.map(link => link.transport)).toEqual(["webSockets"]);
-    expect(client.state.error).toMatchObject({ code: "unavailable", status: 503 });
+    expect(client.state.error).toMatchObject({ code: "disconnected" });
     await clock.advance(1_000);
     expect(client.state.transport).toBe("polling");
     expect(hub.links.map(link => link.transport)).toEqual(["webSockets", "webSockets", "webSockets", "polling"]);
+  });
+
+  test("A node that takes no connections for the moment is asked again, by the same transport", async () => {
+    const { hub, clock, client } = setUp();
+    hub.refuse = transport => (transport === "polling" ? undefined : status(503));
+    client.start();
+    await clock.advance(60_000);
+    expect(client.state.error).toMatchObject({ code: "unavailable", status: 503 });
+    expect(new Set(hub.links.map(link => link.transport))).toEqual(new Set(["webSockets"]));
+    hub.refuse = () => undefined;
+    await clock.advance(30_000);
+    expect(client.state.transport).toBe("webSockets");
+  });
+
+  test("A node that closes after its farewell says nothing of the transport, however often that happens", async () => {
+    const { hub, clock, client } = setUp();
+    client.start();
+    await clock.advance(0);
+    for (let i = 0; i < 10; i++) {
+      hub.link.say("goodbye", { reason: "draining", retryAfterMs: 60_000 });
+      hub.link.cut();
+      await clock.advance(31_000);
+      expect(client.state.transport).toBe("webSockets");
+    }
   });
 });

@@ -68,6 +68,8 @@ export class Connection {
   readonly #renewal: Timer;
   readonly #probe: Timer;
   readonly #farewell: Timer;
+  /** By the node that it is connected to: that it closes the connection then says nothing of the transport. */
+  #toldToGo = false;
   readonly #heartbeat: Heartbeat;
   #stopListening = () => {};
 
@@ -112,6 +114,7 @@ export class Connection {
 
   /** The node takes its leave: another link is opened at the time that it gave this client, a little before it closes this one. */
   goodbye(retryAfterMs: number): void {
+    this.#toldToGo = true;
     this.#farewell.set(retryAfterMs, () => void this.#moveTo(this.#rung + 1));
   }
 
@@ -165,10 +168,10 @@ export class Connection {
         discard(link);
         if (run !== this.#run) return "obsolete";
         failure = toRealtimeError(error);
-        // No transport helps against a refusal, and hardly one where the hub itself is away. HTTP polling is tried after a while all the same: the hub's
-        // address alone may be blocked.
+        // No transport helps against a refusal, nor where a node takes no connections for the moment, and hardly one where the hub itself is away. HTTP polling
+        // is tried after a while all the same where nobody answers: the hub's address alone may be blocked.
         if (isRefusal(failure)) return failure;
-        if (isNegotiation(failure) && this.state.attempt < 2) return failure;
+        if (isNegotiation(failure) && (this.state.attempt < 2 || isPause(failure))) return failure;
         if (isNegotiation(failure)) rung = Math.max(rung, this.options.transports.indexOf("polling") - 1);
       }
     }
@@ -182,6 +185,7 @@ export class Connection {
     this.#connectedOnce = true;
     this.#openedAt = this.#movedAt = this.options.clock.now();
     this.#farewell.clear();
+    this.#toldToGo = false;
     this.#set({ status: "connected", transport: this.options.transports[rung], roundTripMs: undefined, nextRetryAt: undefined, error: undefined });
     this.#scheduleRenewal();
     this.#scheduleProbe();
@@ -202,7 +206,7 @@ export class Connection {
     if (this.options.clock.now() - this.#openedAt >= provenAfterMs) {
       [this.#earlyBreaks, this.#refusals] = [0, 0];
       this.#set({ attempt: 0 });
-    } else if (++this.#earlyBreaks >= mostEarlyBreaks && this.#rung < this.options.transports.length - 1) {
+    } else if (!this.#toldToGo && ++this.#earlyBreaks >= mostEarlyBreaks && this.#rung < this.options.transports.length - 1) {
       // It opens and does not hold: the next transport may. A probe will find out when it does again.
       this.#earlyBreaks = 0;
       this.#rung++;
@@ -323,6 +327,11 @@ export class Connection {
 
 function discard(link: Link): void {
   link.stop().catch(() => {}); // whatever is left of it
+}
+
+/** Somebody answered, and asks to come back later. */
+function isPause(error: RealtimeError): boolean {
+  return error.status === 503 || error.status === 429;
 }
 
 function isNegotiation(error: RealtimeError): boolean {
