@@ -38,7 +38,7 @@ internal sealed record VerifyRun(int ExitCode, string Output, JsonElement Report
             }
             finally
             {
-                (await loading.Task).Send("INT");
+                (await loading.Task).Send("TERM");
             }
         }
 
