@@ -16,6 +16,7 @@
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+source scripts/processes.sh
 
 readonly solution=Oriva.Realtime.sln
 readonly tests=Oriva.Realtime.Tests
@@ -46,28 +47,11 @@ current='' redis='' postgres_data='' temp=''
 # crashed) by their id and touches nobody else's.
 export ORIVA_TEST_RUN="$$-$RANDOM$RANDOM"
 
-say() { printf '[%4d s] %s\n' "$SECONDS" "$*"; }
 fail() { failed=$((failed + 1)); say "FAILED: $*"; }
 die() { fail "$@"; exit 1; }
 
 # Shows the end of a log, for steps whose output is only interesting when they fail.
 die_with() { tail -n 60 "$1"; shift; die "$@"; }
-
-strays() { { grep -lszxF "ORIVA_TEST_RUN=$ORIVA_TEST_RUN" /proc/[0-9]*/environ || true; } | cut -d/ -f3; }
-
-# A zombie counts as gone: whether and when it is reaped is up to its parent.
-alive() { grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2>/dev/null; }
-
-# stop SECONDS SIGNAL PID…: signal, wait, then kill what is still there.
-stop() {
-  local deadline=$((SECONDS + $1)) signal=$2 pid
-  shift 2
-  for pid; do kill "-$signal" "$pid" || true; done
-  for pid; do
-    while alive "$pid" && ((SECONDS < deadline)); do sleep 0.1; done
-    if alive "$pid"; then kill -KILL "$pid" || true; fi
-  done
-} 2>/dev/null
 
 finish() {
   local code=$?
@@ -80,7 +64,7 @@ finish() {
   # Immediate: nobody needs what is in there, and clients that hang on must not hold it up.
   if [[ $postgres_data ]]; then as_postgres "$postgres_bin/pg_ctl" -D "$postgres_data" -m immediate -w stop >/dev/null 2>&1; fi
   # shellcheck disable=SC2046 # ids, one word each
-  stop 5 TERM $(strays)
+  stop 5 TERM $(marked "ORIVA_TEST_RUN=$ORIVA_TEST_RUN")
   if [[ $temp ]]; then rm -rf "$temp"; fi
 
   if ((code == 0 && passed + failed + skipped == 0)); then fail "no tests ran"; fi
@@ -117,16 +101,6 @@ chmod 711 "$temp"
 
 # --- What the machine needs -------------------------------------------------------------------------------------------
 
-find_postgres() {
-  local version
-  for version in 15 16 17 18; do # 15 first: what CI has
-    postgres_bin=/usr/lib/postgresql/$version/bin
-    if [[ -x $postgres_bin/initdb && -x $postgres_bin/postgres ]]; then return 0; fi
-  done
-  postgres_bin=/usr/lib/postgresql/15/bin
-  return 1
-}
-
 install_missing() {
   local missing=() root=()
   command -v dotnet >/dev/null || die "the .NET 10 SDK is not installed (https://dot.net)"
@@ -150,18 +124,6 @@ install_missing() {
 }
 
 # --- PostgreSQL and Redis ---------------------------------------------------------------------------------------------
-
-# PostgreSQL refuses to run as root.
-as_postgres() { (cd "$temp" && if ((EUID == 0)); then exec runuser -u postgres -- "$@"; else exec "$@"; fi); }
-
-# Below 32768, where the kernel takes ports for outgoing connections: a test's client could otherwise be sitting on it.
-# Somebody may still take the port before we do; those who call this try again.
-free_port() {
-  local port
-  while port=$((16000 + RANDOM % 16000)); do
-    if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then echo "$port"; return; fi
-  done
-}
 
 start_postgres() {
   local home=$temp/postgres log=$temp/postgres/log attempt port settings

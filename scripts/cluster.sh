@@ -19,6 +19,7 @@
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/processes.sh
 
 readonly hub=Oriva.Realtime.Hub
 readonly program=$PWD/$hub/bin/Release/net10.0/$hub.dll
@@ -41,39 +42,22 @@ done
 
 # --- Cleaning up ------------------------------------------------------------------------------------------------------
 
-current='' postgres_data='' nginx_pid='' temp=''
+current='' postgres_data='' redis_pid='' nginx_pid='' temp=''
 
 # Every process started from here inherits this mark, so that cleaning up finds all of them, and nobody else's.
 export ORIVA_CLUSTER_RUN="$$-$RANDOM$RANDOM"
 
-say() { printf '[%4d s] %s\n' "$SECONDS" "$*"; }
 die() { say "FAILED: $*" >&2; exit 1; }
 
 # Shows the end of a log, for steps whose output is only interesting when they fail.
 die_with() { tail -n 40 "$1" >&2; shift; die "$@"; }
-
-started() { { grep -lszxF "ORIVA_CLUSTER_RUN=$ORIVA_CLUSTER_RUN" /proc/[0-9]*/environ || true; } | cut -d/ -f3; }
-
-# A zombie counts as gone: whether and when it is reaped is up to its parent.
-alive() { grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2>/dev/null; }
-
-# stop SECONDS SIGNAL PID…: signal, wait, then kill what is still there.
-stop() {
-  local deadline=$((SECONDS + $1)) signal=$2 pid
-  shift 2
-  for pid; do kill "-$signal" "$pid" || true; done
-  for pid; do
-    while alive "$pid" && ((SECONDS < deadline)); do sleep 0.1; done
-    if alive "$pid"; then kill -KILL "$pid" || true; fi
-  done
-} 2>/dev/null
 
 finish() {
   local code=$?
   trap '' INT TERM HUP
   set +e
   if [[ $current ]]; then stop 10 TERM "$current"; wait "$current" 2>/dev/null; fi
-  # By its id: nginx writes its title over its environment, and with it over the mark.
+  # By their ids: nginx and Redis write their titles over their environment, and with it over the mark.
   if [[ $nginx_pid ]]; then stop 5 TERM "$nginx_pid"; fi
   # Twice: a hub drains at the first SIGTERM, and stops at once at the second. (Bash has its background processes ignore SIGINT.)
   # shellcheck disable=SC2046 # ids, one word each
@@ -82,9 +66,10 @@ finish() {
     sleep 0.3
     stop 20 TERM $(cat "$temp"/hub-*/pid 2>/dev/null)
   fi
+  if [[ $redis_pid ]]; then stop 5 TERM "$redis_pid"; fi
   if [[ $postgres_data ]]; then as_postgres "$postgres_bin/pg_ctl" -D "$postgres_data" -m immediate -w stop >/dev/null 2>&1; fi
   # shellcheck disable=SC2046
-  stop 5 TERM $(started)
+  stop 5 TERM $(marked "ORIVA_CLUSTER_RUN=$ORIVA_CLUSTER_RUN")
   if [[ $temp ]]; then rm -rf "$temp"; fi
   exit "$code"
 }
@@ -98,15 +83,6 @@ temp=$(mktemp -d /tmp/oriva-cluster.XXXXXX)
 chmod 711 "$temp"
 
 # --- What the machine needs -------------------------------------------------------------------------------------------
-
-find_postgres() {
-  local version
-  for version in 18 17 16 15; do
-    postgres_bin=/usr/lib/postgresql/$version/bin
-    if [[ -x $postgres_bin/initdb && -x $postgres_bin/postgres ]]; then return 0; fi
-  done
-  return 1
-}
 
 find_nginx() { nginx=$(PATH=$PATH:/usr/sbin command -v nginx); }
 
@@ -122,18 +98,7 @@ check_machine() {
   fi
 }
 
-# Below 32768, where the kernel takes ports for outgoing connections.
-free_port() {
-  local port
-  while port=$((16000 + RANDOM % 16000)); do
-    if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then echo "$port"; return; fi
-  done
-}
-
 # --- PostgreSQL and Redis ---------------------------------------------------------------------------------------------
-
-# PostgreSQL refuses to run as root.
-as_postgres() { (cd "$temp" && if ((EUID == 0)); then exec runuser -u postgres -- "$@"; else exec "$@"; fi); }
 
 start_postgres() {
   local home=$temp/postgres port
@@ -153,8 +118,9 @@ start_redis() {
   local port
   port=$(free_port)
   redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --dir "$temp" </dev/null >"$temp/redis.log" 2>&1 &
+  redis_pid=$!
   disown
-  wait_for "$!" "$temp/redis.log" Redis listens "$port"
+  wait_for "$redis_pid" "$temp/redis.log" Redis listens "$port"
   export ORIVA_REDIS="127.0.0.1:$port,abortConnect=false"
 }
 

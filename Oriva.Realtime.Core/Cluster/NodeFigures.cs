@@ -37,20 +37,22 @@ public sealed record ConnectionLoad(int Connections, int Users, long Behind);
 /// <summary>Makes the figures of a heartbeat: rates and percentiles out of what the totals were at the heartbeats before.</summary>
 internal sealed class NodeMeter(NodeIdentity self, RealtimeMetrics metrics, TimeProvider time)
 {
-    private const int RateBeats = 10;
-    private const int LatencyBeats = 60;
     private const double Mb = 1024 * 1024;
+
+    private static readonly TimeSpan s_rateAge = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_latencyAge = TimeSpan.FromMinutes(1);
 
     private readonly Queue<(long At, TimeSpan Cpu, NodeTotalsAt Totals)> _beats = new();
 
     public NodeFigures Read(ConnectionLoad load, string? redis, bool draining)
     {
         var now = (At: time.GetTimestamp(), Cpu: Environment.CpuUsage.TotalTime, Totals: metrics.Totals.Read());
-        var oldest = _beats.Count > 0 ? _beats.Peek() : now;
-        var recent = _beats.Count > 0 ? _beats.ElementAt(Math.Max(0, _beats.Count - RateBeats)) : now;
         _beats.Enqueue(now);
-        if (_beats.Count > LatencyBeats)
+        while (_beats.Count > 1 && time.GetElapsedTime(_beats.Peek().At, now.At) > s_latencyAge)
             _beats.Dequeue();
+        var oldest = _beats.Peek();
+        // By age, because beats come sooner when they are asked for.
+        var recent = _beats.First(beat => time.GetElapsedTime(beat.At, now.At) <= s_rateAge);
 
         var seconds = Math.Max(time.GetElapsedTime(recent.At, now.At).TotalSeconds, 0.001);
         return new NodeFigures(

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Sockets;
 using Oriva.Realtime.Tests.Infrastructure;
 using Oriva.Realtime.Tests.Transports;
 
@@ -17,15 +18,17 @@ public sealed class ClusterScriptTests : IDisposable
     public async Task BehindNginx_EveryTransportWorks_AlsoWhileAHubIsStopped()
     {
         var (ready, done) = (Path.Combine(_folder, "ready"), Path.Combine(_folder, "done"));
-        var command = $"echo \"$ORIVA_URL $ORIVA_KEY $ORIVA_HUB_PIDS\" > {ready}.new && mv {ready}.new {ready} && until [[ -e {done} ]]; do sleep 0.1; done; exit 7";
+        var command = $"echo \"$ORIVA_URL $ORIVA_KEY $ORIVA_REDIS $ORIVA_HUB_PIDS\" > {ready}.new && mv {ready}.new {ready} && until [[ -e {done} ]]; do sleep 0.1; done; exit 7";
         var cluster = Command.RunAsync(Repository.Folder, TimeSpan.FromMinutes(4), "bash", "scripts/cluster.sh", "--no-build", "--hubs", "2", "--exec", command);
         Uri? nginx = null;
+        var redis = 0;
         try
         {
             await Waiting.Eventually("the cluster is up", () => File.Exists(ready) || cluster.IsCompleted, TimeSpan.FromMinutes(2));
             cluster.IsCompleted.ShouldBeFalse(cluster.IsCompleted ? (await cluster).Output : "");
             var said = (await File.ReadAllTextAsync(ready, TestContext.Current.CancellationToken)).Split(' ', StringSplitOptions.TrimEntries);
-            await FollowAsync(nginx = new Uri(said[0]), new SigningKey(said[1]), int.Parse(said[2]));
+            redis = int.Parse(said[2].Split(':', ',')[1]);
+            await FollowAsync(nginx = new Uri(said[0]), new SigningKey(said[1]), int.Parse(said[3]));
         }
         finally
         {
@@ -34,7 +37,9 @@ public sealed class ClusterScriptTests : IDisposable
 
         (await cluster).ExitCode.ShouldBe(7, (await cluster).Output);
         using var http = new HttpClient();
-        await Should.ThrowAsync<HttpRequestException>(() => http.GetAsync(nginx, TestContext.Current.CancellationToken), "nothing is left of it");
+        await Should.ThrowAsync<HttpRequestException>(() => http.GetAsync(nginx, TestContext.Current.CancellationToken), "nothing is left of nginx");
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        await Should.ThrowAsync<SocketException>(async () => await socket.ConnectAsync("127.0.0.1", redis, TestContext.Current.CancellationToken), "nothing is left of Redis");
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);

@@ -64,6 +64,9 @@ public sealed class HubCluster : IAsyncLifetime
     /// <summary>Every node has come back by itself to having all that it needs.</summary>
     internal Task HealthyAsync() => Task.WhenAll(Enumerable.Range(0, Nodes).Select(ReadyAsync));
 
+    /// <summary>Every node serves, and says that it misses something.</summary>
+    internal Task DegradedAsync() => Task.WhenAll(Enumerable.Range(0, Nodes).Select(node => ReadyAsync(node, "degraded")));
+
     /// <summary>Into the output of a test that failed.</summary>
     internal void WriteLogs()
     {
@@ -84,10 +87,12 @@ public sealed class HubCluster : IAsyncLifetime
         }
     }
 
-    private Task ReadyAsync(int node) => Waiting.Eventually($"node {node} is healthy", async () =>
+    private Task ReadyAsync(int node) => ReadyAsync(node, "healthy");
+
+    private Task ReadyAsync(int node, string status) => Waiting.Eventually($"node {node} is {status}", async () =>
     {
         var answer = await _hubs[node].As(null).GetAsync("/health/ready");
-        return answer.Status == 200 && answer.Json.Text("status") == "healthy";
+        return answer.Status == 200 && answer.Json.Text("status") == status;
     }, s_patience);
 
     private (string Key, string Value)[] SettingsOf(int node)
